@@ -1,0 +1,74 @@
+# make demo [INPUT=<video | image folder | bag>]   see it work: everything is installed into .venv
+# make test                                        run all tests
+# make lint | bench | docs | clean
+
+PYTHON ?= python3
+INPUT ?=
+ARGS ?=
+
+# With a ROS distribution sourced, its rclpy is used, in an environment of its own.
+ROUTE := $(if $(ROS_DISTRO),distribution,wheels)
+VENV ?= .venv$(addprefix -,$(ROS_DISTRO))
+BIN := $(VENV)/bin
+PACKAGES := setup.py setup.cfg constraints.txt constraints-distribution.txt
+RUNTIME := $(VENV)/.runtime
+DEVELOP := $(VENV)/.develop
+DOCS := $(VENV)/.docs
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint $(VENV)/constraints.txt
+
+export PYTHONUNBUFFERED := 1
+
+.PHONY: demo test lint format bench docs clean
+
+demo: $(RUNTIME)
+	$(BIN)/python -m anomaly_seg_ros.cli.main demo $(if $(INPUT),--input '$(INPUT)') $(ARGS)
+
+test: $(DEVELOP)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEVELOP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEVELOP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(RUNTIME)
+	$(BIN)/python -m anomaly_seg_ros.cli.main bench --bundle default --engine onnxruntime \
+	    --size 1024x512 --json out/bench.json $(ARGS)
+
+docs: $(DOCS)
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist install log out site *.egg-info training/*.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Environments: installed again only when what they hold has changed.
+
+$(RUNTIME): $(PACKAGES)
+	@$(PYTHON) .ci/check_python.py $(ROUTE)
+	@echo 'Installing the vehicle software into $(VENV) ...'
+	$(PYTHON) -m venv $(if $(filter distribution,$(ROUTE)),--system-site-packages) $(VENV)
+	@touch $(VENV)/COLCON_IGNORE
+ifeq ($(ROUTE),distribution)
+	@grep -vE '^(numpy|opencv-python-headless)==' constraints.txt \
+	    | cat - constraints-distribution.txt > $(VENV)/constraints.txt
+	$(PIP) --editable '.'
+else
+	@cp constraints.txt $(VENV)/constraints.txt
+	$(PIP) --editable '.[ros-wheels]'
+endif
+	@touch $@
+
+$(DEVELOP): $(RUNTIME) training/pyproject.toml
+	@echo 'Installing torch, the lab and the test tools into $(VENV) (several GB) ...'
+	$(PIP) --editable '.[torch,models,test,lint]' --editable training
+	@touch $@
+
+$(DOCS): $(RUNTIME)
+	$(PIP) --editable '.[docs]'
+	@touch $@

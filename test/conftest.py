@@ -1,0 +1,68 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: an isolated ROS graph, the project data, a tiny bundle."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
+
+
+def _isolate_ros() -> None:
+    """Keep this process and its children out of every other ROS graph; before rclpy loads."""
+    # A worker of pytest-xdist inherits its parent's domain and must leave it again.
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    logs = tempfile.mkdtemp(prefix='ros-log-')
+    atexit.register(shutil.rmtree, logs, ignore_errors=True)
+    os.environ['ROS_LOG_DIR'] = logs
+
+
+def _show_installed_packages_to_ament() -> None:
+    """Add this environment to the ament index, as a sourced workspace would be."""
+    marker = Path(sys.prefix, 'share/ament_index/resource_index/packages/anomaly_seg_ros')
+    known = [path for path in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if path]
+    if marker.exists() and sys.prefix not in known:
+        os.environ['AMENT_PREFIX_PATH'] = os.pathsep.join([*known, sys.prefix])
+
+
+_isolate_ros()
+_show_installed_packages_to_ament()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run."""
+    if item.get_closest_marker('shared_data') and not SHARED_DATA.is_dir():
+        pytest.skip('the project data is not beside the checkout')
+    if item.get_closest_marker('ros') and find_spec('rclpy') is None:
+        pytest.skip('rclpy is not installed')
+    if item.get_closest_marker('gpu'):
+        torch = pytest.importorskip('torch')
+        if not torch.cuda.is_available():
+            pytest.skip('this machine has no NVIDIA GPU')
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """The folder of the project data; tests that use it carry the marker of the same name."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip('the project data is not beside the checkout')
+    return SHARED_DATA
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """The root of the checkout."""
+    return REPOSITORY
