@@ -1,0 +1,35 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Segmenters: image -> logits, behind one registry.
+
+>>> from anomaly_seg_ros.models import create_segmenter
+>>> segmenter = create_segmenter('streetnet', num_classes=19)
+>>> segmenter.stride
+4
+
+A segmenter is an ``nn.Module``: (N, 3, h, w) float RGB, preprocessed as its bundle's card says,
+to raw logits (N, C, h / s, w / s) with s = ``segmenter.stride`` in {1, 2, 4, 8}.
+"""
+
+from __future__ import annotations
+
+from anomaly_seg_ros.models import erfnet, smp, streetnet, transformers
+from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, create_segmenter
+from anomaly_seg_ros.models.erfnet import ERFNet
+from anomaly_seg_ros.models.streetnet import StreetNet
+from anomaly_seg_ros.models.weights import load_weights, read_state_dict
+
+__all__ = [
+    'SEGMENTERS',
+    'ERFNet',
+    'ModelError',
+    'Segmenter',
+    'StreetNet',
+    'create_segmenter',
+    'erfnet',
+    'load_weights',
+    'read_state_dict',
+    'smp',
+    'streetnet',
+    'transformers',
+]
