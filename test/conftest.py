@@ -7,7 +7,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,16 +29,7 @@ def _isolate_ros() -> None:
     os.environ['ROS_LOG_DIR'] = logs
 
 
-def _show_installed_packages_to_ament() -> None:
-    """Add this environment to the ament index, as a sourced workspace would be."""
-    marker = Path(sys.prefix, 'share/ament_index/resource_index/packages/anomaly_seg_ros')
-    known = [path for path in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if path]
-    if marker.exists() and sys.prefix not in known:
-        os.environ['AMENT_PREFIX_PATH'] = os.pathsep.join([*known, sys.prefix])
-
-
 _isolate_ros()
-_show_installed_packages_to_ament()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
