@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
@@ -13,53 +14,58 @@ from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJ
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
+
 PACKAGE = 'anomaly_seg_ros'
-FROM_FILE = 'empty: as in params_file'
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ('true', 'false'):
-        msg = f'received {text!r}, expected true or false'
-        raise ValueError(msg)
-    return text.lower() == 'true'
-
-
-# Launch argument -> type of the node's parameter of the same name, choices, description. Arguments
-# that are left empty do not override what a parameter file says.
-PARAMETERS: dict[str, tuple[Any, list[str], str]] = {
-    'bundle': (str, [], "folder of a detector bundle, or 'default' for the one that ships"),
-    'engine': (str, ['auto', 'onnxruntime', 'torch'], 'what runs the network'),
-    'device': (str, [], "'auto', 'cpu' or 'cuda'"),
-    'score': (str, [], 'anomaly score, one of those the bundle holds'),
-    'threshold': (float, [], 'score above which a pixel is in the anomaly mask'),
-    'overlay_content': (str, ['labels', 'score', 'both'], 'what ~/overlay shows'),
-    'image_transport': (str, ['raw', 'compressed'], 'subscribe <image> or <image>/compressed'),
-    'image_reliability': (str, ['reliable', 'best_effort'], 'of the image subscription'),
-    'max_rate': (float, [], 'frames per second to process at most'),
-    'autostart': (_boolean, ['true', 'false'], 'configure and activate without being asked'),
+PARAMETERS = dataclasses.fields(DetectorParameters)
+CONVERSIONS = {
+    'bool': ({'true': True, 'false': False}.__getitem__, 'true or false'),
+    'float': (float, 'a number'),
+    'int': (int, 'a whole number'),
+    'str': (str, 'a text'),
 }
 
 
+def _parameter_argument(field: dataclasses.Field[Any]) -> DeclareLaunchArgument:
+    """Offer one parameter of the node; left empty, it keeps what the parameter file says."""
+    choices = ('true', 'false') if field.type == 'bool' else field.metadata['choices']
+    return DeclareLaunchArgument(
+        field.name,
+        default_value='',
+        choices=['', *choices] if choices else None,
+        description=f'{field.metadata["description"]} (empty: as in params_file)',
+    )
+
+
+def _overrides(context: LaunchContext) -> dict[str, Any]:
+    """Return the parameters that were given as launch arguments, in the node's types."""
+    overrides = {}
+    for field in PARAMETERS:
+        text = LaunchConfiguration(field.name).perform(context)
+        if not text:
+            continue
+        convert, expected = CONVERSIONS[str(field.type)]
+        try:
+            overrides[field.name] = convert(text)
+        except ValueError as error:
+            msg = f'launch argument {field.name}: received {text!r}, expected {expected}'
+            raise RuntimeError(msg) from error
+    return overrides
+
+
 def _detector(context: LaunchContext) -> list[Node]:
-    overrides: dict[str, Any] = {
-        'use_sim_time': _boolean(LaunchConfiguration('use_sim_time').perform(context))
-    }
-    for name, (kind, _, _) in PARAMETERS.items():
-        value = LaunchConfiguration(name).perform(context)
-        if value:
-            try:
-                overrides[name] = kind(value)
-            except ValueError as error:
-                msg = f'launch argument {name!r}: {error}'
-                raise RuntimeError(msg) from error
     image = LaunchConfiguration('image').perform(context)
+    use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     return [
         Node(
             package=PACKAGE,
             executable='detector',
             name=LaunchConfiguration('name'),
             namespace=LaunchConfiguration('namespace'),
-            parameters=[LaunchConfiguration('params_file'), overrides],
+            parameters=[
+                LaunchConfiguration('params_file'),
+                {'use_sim_time': use_sim_time, **_overrides(context)},
+            ],
             remappings=[
                 ('image', image),
                 ('image/compressed', f'{image}/compressed'),
@@ -78,40 +84,32 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument(
-                'image', default_value='/camera/image', description='camera topic to subscribe'
+                'image', default_value='/camera/image', description='Camera topic to subscribe to'
             ),
             DeclareLaunchArgument(
                 'camera_info',
                 default_value='/camera/camera_info',
-                description='calibration topic that belongs to the image',
+                description='Calibration topic that belongs to the image',
             ),
-            DeclareLaunchArgument('name', default_value='detector', description='node name'),
-            DeclareLaunchArgument('namespace', default_value='', description='node namespace'),
+            DeclareLaunchArgument('name', default_value='detector', description='Node name'),
+            DeclareLaunchArgument('namespace', default_value='', description='Node namespace'),
             DeclareLaunchArgument(
                 'params_file',
                 default_value=PathJoinSubstitution([share, 'config', 'detector.yaml']),
-                description='parameter file of the node',
+                description='Parameter file of the node',
             ),
-            *(
-                DeclareLaunchArgument(
-                    name,
-                    default_value='',
-                    choices=['', *choices] if choices else None,
-                    description=f'{description} ({FROM_FILE})',
-                )
-                for name, (_, choices, description) in PARAMETERS.items()
-            ),
+            *map(_parameter_argument, PARAMETERS),
             DeclareLaunchArgument(
                 'use_sim_time',
                 default_value='false',
                 choices=['true', 'false'],
-                description='follow /clock, as bags and simulators publish it',
+                description='Follow /clock, as bag players and simulators publish it',
             ),
             DeclareLaunchArgument(
                 'log_level',
                 default_value='info',
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
-                description='least severe messages to log',
+                description='Least severe messages to log',
             ),
             DeclareLaunchArgument(
                 'fastdds_profile',
@@ -121,19 +119,18 @@ def generate_launch_description() -> LaunchDescription:
                         [share, 'config', 'fastdds_large_images.xml']
                     ),
                 ),
-                description='Fast DDS profile, by default one that carries large images; '
-                'empty: none',
+                description='Fast DDS profile, made to carry large images (empty: none)',
             ),
             DeclareLaunchArgument(
                 'rviz',
                 default_value='false',
                 choices=['true', 'false'],
-                description='show the outputs of /detector in RViz',
+                description='Show the outputs of /detector in RViz',
             ),
             SetEnvironmentVariable(
                 'FASTDDS_DEFAULT_PROFILES_FILE', LaunchConfiguration('fastdds_profile')
             ),
-            # The same for the Fast DDS of ROS Humble.
+            # Its name in the Fast DDS of ROS Humble.
             SetEnvironmentVariable(
                 'FASTRTPS_DEFAULT_PROFILES_FILE', LaunchConfiguration('fastdds_profile')
             ),
