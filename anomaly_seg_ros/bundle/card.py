@@ -1,0 +1,276 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``card.json``: what a model is, knows, needs and was measured to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from anomaly_seg_ros.bundle.errors import BundleError
+from anomaly_seg_ros.bundle.fields import Fields, plain_name
+from anomaly_seg_ros.bundle.preprocessing import Preprocessing
+from anomaly_seg_ros.classes import ClassSet
+from anomaly_seg_ros.size import Size, SizeError
+
+FORMAT_VERSION = 1
+MAX_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class SegmenterSpec:
+    """What rebuilds the network: a name of `models.SEGMENTERS` and constructor options."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """The exported graph: a file of the bundle and the ONNX operator set that it uses."""
+
+    file: str = 'detector.onnx'
+    opset: int = 18
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The network's weights: a file of the bundle."""
+
+    file: str = 'weights.safetensors'
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Scores above `value` are anomalous; `method` says how the value was found."""
+
+    value: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """All that is known of a bundle's model.
+
+    Args:
+        name: A short name.
+        description: One or two sentences.
+        segmenter: What rebuilds the network.
+        classes: The classes that it knows.
+        preprocessing: How pixels become its input.
+        input_size: The size at which it runs.
+        scores: The scores that the graph offers.
+        score: The one that is used unless another is asked for; one of `scores`.
+        graph: The exported graph, if the bundle has one.
+        weights: The network's weights, if the bundle has them.
+        statistics: Class statistics for standardised scores, if they were taken.
+        threshold: The decision threshold for `score`, if it was calibrated.
+        score_range: (low, high) of `score` for display, from normal data.
+        licence: Free texts by topic.
+        training: How it was trained.
+        measured: What was measured with it.
+        hashes: SHA-256 by file name; filled in by `write_bundle`.
+
+    Raises:
+        BundleError: Fields contradict each other.
+    """
+
+    name: str
+    description: str
+    segmenter: SegmenterSpec
+    classes: ClassSet
+    preprocessing: Preprocessing
+    input_size: Size
+    scores: tuple[str, ...]
+    score: str
+    graph: GraphFile | None = None
+    weights: WeightsFile | None = None
+    statistics: dict[str, Any] | None = None
+    threshold: Threshold | None = None
+    score_range: tuple[float, float] | None = None
+    licence: dict[str, str] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse cards that contradict themselves."""
+        if self.format_version != FORMAT_VERSION:
+            msg = (
+                f'the card has format version {self.format_version}, expected {FORMAT_VERSION}: '
+                'export the bundle again with this version of the package'
+            )
+            raise BundleError(msg)
+        if not self.scores or len(set(self.scores)) != len(self.scores):
+            msg = f'the card lists the scores {self.scores!r}, expected different names'
+            raise BundleError(msg)
+        if self.score not in self.scores:
+            msg = f'the card uses the score {self.score!r}, expected one of {self.scores!r}'
+            raise BundleError(msg)
+        if max(self.input_size) > MAX_SIDE:
+            msg = f'the card has the input size {self.input_size}, expected sides <= {MAX_SIDE}'
+            raise BundleError(msg)
+        if self.score_range is not None and not self.score_range[0] < self.score_range[1]:
+            msg = f'the card has the score range {self.score_range}, expected low < high'
+            raise BundleError(msg)
+
+    @classmethod
+    def from_text(cls, text: str, where: str) -> Card:
+        """Read the content of a ``card.json``.
+
+        Args:
+            text: JSON.
+            where: Where it comes from, for error messages.
+
+        Raises:
+            BundleError: It is no JSON, a key is missing or unknown, or a value is out of range.
+        """
+        try:
+            content = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            msg = f'{where} is not valid JSON ({error}): export the bundle again'
+            raise BundleError(msg) from error
+        return cls.from_json(content, where)
+
+    @classmethod
+    def from_json(cls, content: Any, where: str = 'the card') -> Card:
+        """Make a card of a decoded JSON object; the inverse of `to_json`.
+
+        Raises:
+            BundleError: A key is missing or unknown, or a value is out of range.
+        """
+        fields = Fields(content, where)
+        # The version first: a card of another version may have any other keys.
+        version = fields.integer('format_version', 1, 10**6)
+        if version != FORMAT_VERSION:
+            msg = (
+                f'{where} has format version {version}, expected {FORMAT_VERSION}: '
+                'export the bundle again with this version of the package'
+            )
+            raise BundleError(msg)
+        low_high = None if fields.is_null('score_range') else fields.numbers('score_range', 2)
+        card = cls(
+            name=fields.text('name'),
+            description=fields.text('description'),
+            segmenter=_segmenter(fields.child('segmenter')),
+            classes=_classes(fields.child('classes'), where),
+            preprocessing=_preprocessing(fields.child('preprocessing'), where),
+            input_size=_size(fields.text('input_size')),
+            scores=fields.texts('scores'),
+            score=fields.text('score'),
+            graph=None if fields.is_null('graph') else _graph(fields.child('graph')),
+            weights=None if fields.is_null('weights') else _weights(fields.child('weights')),
+            statistics=None if fields.is_null('statistics') else fields.mapping('statistics'),
+            threshold=None if fields.is_null('threshold') else _threshold(fields),
+            score_range=None if low_high is None else (low_high[0], low_high[1]),
+            licence=_licence(fields.mapping('licence'), where),
+            training=fields.mapping('training'),
+            measured=fields.mapping('measured'),
+            hashes=_hashes(fields.mapping('hashes'), where),
+            format_version=version,
+        )
+        fields.finish()
+        return card
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as JSON holds it."""
+        graph, weights, threshold = self.graph, self.weights, self.threshold
+        return {
+            'format_version': self.format_version,
+            'name': self.name,
+            'description': self.description,
+            'segmenter': {'name': self.segmenter.name, 'options': self.segmenter.options},
+            'classes': {
+                'names': list(self.classes.names),
+                'palette': [list(colour) for colour in self.classes.palette],
+                'drivable': list(self.classes.drivable),
+            },
+            'preprocessing': {
+                'mean': list(self.preprocessing.mean),
+                'std': list(self.preprocessing.std),
+            },
+            'input_size': str(self.input_size),
+            'scores': list(self.scores),
+            'score': self.score,
+            'graph': graph and {'file': graph.file, 'opset': graph.opset},
+            'weights': weights and {'file': weights.file},
+            'statistics': self.statistics,
+            'threshold': threshold and {'value': threshold.value, 'method': threshold.method},
+            'score_range': self.score_range and list(self.score_range),
+            'licence': self.licence,
+            'training': self.training,
+            'measured': self.measured,
+            'hashes': self.hashes,
+        }
+
+
+def _segmenter(fields: Fields) -> SegmenterSpec:
+    spec = SegmenterSpec(fields.text('name'), fields.mapping('options'))
+    fields.finish()
+    return spec
+
+
+def _classes(fields: Fields, where: str) -> ClassSet:
+    names, palette = fields.texts('names'), fields.colours('palette')
+    drivable = fields.integers('drivable', 0, 254)
+    fields.finish()
+    try:
+        return ClassSet(names, palette, drivable)
+    except ValueError as error:
+        msg = f'{where} has impossible classes: {error}'
+        raise BundleError(msg) from error
+
+
+def _preprocessing(fields: Fields, where: str) -> Preprocessing:
+    mean, std = fields.numbers('mean', 3), fields.numbers('std', 3)
+    fields.finish()
+    try:
+        return Preprocessing((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+    except ValueError as error:
+        msg = f'{where} has an impossible preprocessing: {error}'
+        raise BundleError(msg) from error
+
+
+def _size(text: str) -> Size:
+    try:
+        return Size.parse(text)
+    except SizeError as error:
+        raise BundleError(f'the card: {error}') from error  # noqa: EM102
+
+
+def _graph(fields: Fields) -> GraphFile:
+    graph = GraphFile(fields.file_name('file'), fields.integer('opset', 1, 1000))
+    fields.finish()
+    return graph
+
+
+def _weights(fields: Fields) -> WeightsFile:
+    weights = WeightsFile(fields.file_name('file'))
+    fields.finish()
+    return weights
+
+
+def _threshold(parent: Fields) -> Threshold:
+    fields = parent.child('threshold')
+    threshold = Threshold(fields.number('value'), fields.text('method'))
+    fields.finish()
+    return threshold
+
+
+def _licence(content: dict[str, Any], where: str) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in content.values()):
+        msg = f'{where} has a licence with values that are no texts'
+        raise BundleError(msg)
+    return content
+
+
+def _hashes(content: dict[str, Any], where: str) -> dict[str, str]:
+    for name, value in content.items():
+        plain_name(name, f"{where}, key 'hashes',")
+        digits = isinstance(value, str) and len(value) == 64
+        if not digits or set(value) - set('0123456789abcdef'):
+            msg = f'{where} has no SHA-256 for {name!r}, expected 64 hexadecimal digits'
+            raise BundleError(msg)
+    return content

@@ -1,0 +1,121 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The detector: everything between a camera's bytes and the results' bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomaly_seg_ros.bundle.preprocessing import Preprocessing
+from anomaly_seg_ros.scores import SCORES, DenseLogits, Logits
+from anomaly_seg_ros.size import Size
+
+LABELS = 'labels'
+CONFIDENCE = 'confidence'
+
+
+class Detector(nn.Module):
+    """Image -> labels, confidence and anomaly scores, all at the image's own size.
+
+    Normalise, resize to the network's size, segment, upsample the logits to the network's size,
+    arg max and scores there, results resized to the image. Resizing is bilinear with the
+    half-pixel convention, nearest for labels.
+
+    Args:
+        segmenter: (N, 3, h, w) float -> logits (N, C, h / s, w / s).
+        preprocessing: The normalisation that the segmenter was trained with.
+        input_size: The size at which the segmenter runs.
+        score_names: Names of `scores.SCORES`, in the order of the outputs.
+
+    Raises:
+        KeyError: A score is unknown.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        segmenter: nn.Module,
+        preprocessing: Preprocessing,
+        input_size: Size,
+        score_names: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self.input_size = input_size
+        self.score_names = tuple(score_names)
+        self._scores = [SCORES.get(name) for name in self.score_names]
+        mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
+        std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
+        # On bytes: one subtraction and one multiplication.
+        self.register_buffer('mean', mean * 255, persistent=False)
+        self.register_buffer('scale', 1 / (std * 255), persistent=False)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of what `forward` returns, in order."""
+        return (LABELS, CONFIDENCE, *self.score_names)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return all outputs, in the order of `output_names`.
+
+        Args:
+            image: (N, H, W, 3) uint8, RGB.
+
+        Returns:
+            Labels (N, H, W) uint8; the largest softmax as round(255 p), (N, H, W) uint8; one
+            (N, H, W) float32 per score, higher = more anomalous.
+        """
+        results = self.run(image, self.output_names)
+        return tuple(results[name] for name in self.output_names)
+
+    def run(self, image: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
+        """Return the outputs asked for and compute nothing else.
+
+        Args:
+            image: (N, H, W, 3) uint8, RGB.
+            outputs: Some of `output_names`.
+
+        Raises:
+            KeyError: An output is unknown.
+        """
+        logits = self._reductions(self.segmenter(self.preprocess(image)))
+        size = (image.shape[1], image.shape[2])
+        return {name: self._output(name, logits, size) for name in outputs}
+
+    def preprocess(self, image: Tensor) -> Tensor:
+        """Map (N, H, W, 3) uint8 to the network's input, (N, 3, h, w) float."""
+        x = image.permute(0, 3, 1, 2).to(self.mean.dtype)
+        x = F.interpolate(x, self.input_size.shape, mode='bilinear', align_corners=False)
+        return (x - self.mean) * self.scale
+
+    def _reductions(self, logits: Tensor) -> Logits:
+        """Upsample raw logits to the network's size and reduce them to (N, h, w) maps."""
+        size = self.input_size.shape
+        if logits.shape[2:] != size:
+            logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
+        return DenseLogits(logits)
+
+    def _as_map(self, values: Tensor) -> Tensor:
+        """Bring a reduction to (N, 1, h, w)."""
+        return values[:, None]
+
+    def _output(self, name: str, logits: Logits, size: tuple[int, int]) -> Tensor:
+        if name == LABELS:
+            return self._resize_labels(self._as_map(logits.labels), size)[:, 0]
+        if name == CONFIDENCE:
+            confidence = self._resize(1 / logits.exp_sum, size)
+            return (confidence * 255).round().to(torch.uint8)
+        return self._resize(SCORES.get(name)(logits), size)
+
+    def _resize_labels(self, labels: Tensor, size: tuple[int, int]) -> Tensor:
+        return F.interpolate(labels, size, mode='nearest-exact')
+
+    def _resize(self, values: Tensor, size: tuple[int, int]) -> Tensor:
+        values = self._as_map(values)
+        return F.interpolate(values, size, mode='bilinear', align_corners=False)[:, 0]
