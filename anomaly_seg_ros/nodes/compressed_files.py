@@ -29,7 +29,7 @@ def check_whole(data: NDArray[np.uint8], what: str) -> None:
     Raises:
         ImageError: The file is cut short or damaged.
     """
-    content = memoryview(data)
+    content = data.data
     if bytes(content[:2]) == _JPEG_START:
         _check_jpeg(content.tobytes(), what)
     elif bytes(content[:8]) == _PNG_START:

@@ -144,19 +144,21 @@ def to_message(
     if image_class is not None and hasattr(image_class, '__dataclass_fields__'):
         return image_class(header=header, data=native.reshape(-1).view(np.uint8), **fields)
     if image_class is None:
-        from sensor_msgs.msg import Image as image_class  # noqa: N813
+        from sensor_msgs.msg import Image
+
+        image_class = Image
     message = image_class(**fields)
     if header is not None:
         message.header = header
-    message.data.frombytes(memoryview(native).cast('B'))
+    message.data.frombytes(native.data.cast('B'))
     return message
 
 
 def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
     """Decode a compressed image message.
 
-    A file that is cut short is refused, although OpenCV would decode its beginning and paint the
-    rest grey; so is a PNG whose checksums do not match.
+    A file that is cut short is refused, although many versions of OpenCV decode its beginning and
+    paint the rest grey; so is a PNG whose checksums do not match.
 
     Args:
         message: A sensor_msgs/CompressedImage, of rclpy or of rosbags, holding JPEG or PNG (or

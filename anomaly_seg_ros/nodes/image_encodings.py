@@ -108,7 +108,8 @@ def _semi_planar_444(array: NDArray[Any]) -> NDArray[np.uint8]:
     """Convert NV24: (3 H, W) uint8, brightness rows, then rows of U and V alternating."""
     height, width = array.shape[0] // 3, array.shape[1]
     colours = np.ascontiguousarray(array[height:]).reshape(height, width, 2)
-    yuv = np.dstack([array[:height], colours])
+    # Like OpenCV's other YUV conversions, below black is black whatever the colour.
+    yuv = np.dstack([np.maximum(array[:height], 16), colours])
     return np.asarray(cv2.transform(yuv, _YUV_TO_RGB), np.uint8)
 
 

@@ -1,0 +1,73 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a node's process starts, spins and ends: exit code 0 on any number of interrupts."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from anomaly_seg_ros.errors import AnomalySegError
+
+
+def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
+    """Make a node, spin it until the process is told to stop, clean up.
+
+    The node's `close` method, where it has one, is called before it is destroyed.
+
+    Args:
+        make_node: Makes the node; called after rclpy is initialised.
+        args: Command line arguments, `sys.argv` by default.
+
+    Returns:
+        The exit code: 0 after SIGINT or SIGTERM, 2 when the user's parameters are refused.
+    """
+    node = None
+    executor = None
+    try:
+        try:
+            rclpy.init(args=None if args is None else list(args))
+            node = make_node()
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            executor.spin()
+        finally:
+            # A terminal and a launch process both forward Ctrl-C, so a second interrupt arrives
+            # within milliseconds; it must not end the clean-up half way.
+            _ignore_interrupts()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (AnomalySegError, ParameterException) as error:
+        print(f'{_program()}: error: {error}', file=sys.stderr)
+        return 2
+    except Exception:
+        # Endpoints made while the process is being stopped fail in many ways; that is no error.
+        if rclpy.ok():
+            raise
+    finally:
+        _ignore_interrupts()
+        if executor is not None:
+            executor.shutdown()
+        if node is not None:
+            if hasattr(node, 'close'):
+                node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+        # rclpy puts back the interrupt handler that it found at its start.
+        _ignore_interrupts()
+    return 0
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _program() -> str:
+    return sys.argv[0].rsplit('/', 1)[-1].removesuffix('.py')
