@@ -54,7 +54,6 @@ def _overrides(context: LaunchContext) -> dict[str, Any]:
 
 
 def _detector(context: LaunchContext) -> list[Node]:
-    image = LaunchConfiguration('image').perform(context)
     use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     return [
         Node(
@@ -67,8 +66,7 @@ def _detector(context: LaunchContext) -> list[Node]:
                 {'use_sim_time': use_sim_time, **_overrides(context)},
             ],
             remappings=[
-                ('image', image),
-                ('image/compressed', f'{image}/compressed'),
+                ('image', LaunchConfiguration('image')),
                 ('camera_info', LaunchConfiguration('camera_info')),
             ],
             ros_arguments=['--log-level', LaunchConfiguration('log_level')],
