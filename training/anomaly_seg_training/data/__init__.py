@@ -1,0 +1,25 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readers of data sets: every one gives RGB images and Cityscapes train ids, 255 = ignore.
+
+>>> from anomaly_seg_training.data import READERS
+>>> READERS.names()
+['cityscapes', 'camvid', 'video', 'synthetic']
+"""
+
+from __future__ import annotations
+
+from anomaly_seg_training.data import camvid, cityscapes, synthetic, video
+from anomaly_seg_training.data.base import READERS, DataError, Example, check_labels, histogram
+
+__all__ = [
+    'READERS',
+    'DataError',
+    'Example',
+    'camvid',
+    'check_labels',
+    'cityscapes',
+    'histogram',
+    'synthetic',
+    'video',
+]

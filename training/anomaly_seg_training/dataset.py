@@ -1,0 +1,160 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Augmented crops from all data sets, each drawn from its own seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from anomaly_seg_ros.classes import IGNORE
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.crops import choose_box, crop_image, crop_labels, crop_map
+from anomaly_seg_training.data import Example
+from anomaly_seg_training.photometric import distort
+from anomaly_seg_training.teacher import Lesson
+
+_POINTS = 200
+"""Places remembered per class and image, enough for crops all over a class."""
+
+
+@dataclass
+class Source:
+    """One data set in memory, with places of every class.
+
+    Args:
+        examples: Its images.
+        lessons: The teacher's predictions, one per example or None.
+        share: Share of the crops that come from here.
+        places: Class -> (example, x, y), each (K,), x and y in fractions.
+    """
+
+    examples: Sequence[Example]
+    lessons: Sequence[Lesson | None]
+    share: float
+    places: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the places of every class in labels, or in what the teacher saw."""
+        rng = np.random.default_rng(0)
+        found: dict[int, list[NDArray[np.float64]]] = {}
+        for index, labels in enumerate(self.hard_labels()):
+            for label in np.unique(labels[labels != IGNORE]).tolist():
+                rows, columns = np.nonzero(labels == label)
+                keep = rng.permutation(len(rows))[:_POINTS]
+                x = (columns[keep] + 0.5) / labels.shape[1]
+                y = (rows[keep] + 0.5) / labels.shape[0]
+                place = np.stack((np.full(len(keep), index, float), x, y), 1)
+                found.setdefault(label, []).append(place)
+        self.places = {label: np.concatenate(parts) for label, parts in sorted(found.items())}
+
+    def hard_labels(self) -> list[NDArray[np.uint8]]:
+        """Return small label maps: ground truth, else the teacher's arg max, else ignore."""
+        maps = []
+        for example, lesson in zip(self.examples, self.lessons, strict=True):
+            if example.labels is not None:
+                maps.append(example.labels[2::4, 2::4])
+            elif lesson is not None:
+                maps.append(lesson.logits.float().argmax(0).numpy().astype(np.uint8))
+            else:
+                maps.append(np.full((1, 1), IGNORE, np.uint8))
+        return maps
+
+
+class Crops(Dataset[dict[str, torch.Tensor]]):
+    """Random crops; item i of epoch e depends on (seed, e, i) alone.
+
+    Args:
+        sources: Data sets by name.
+        crop: Size of a crop.
+        scale: Lowest and highest scale.
+        rare_share: Share of crops around a class drawn uniformly.
+        length: Items per epoch.
+        seed: Of all draws.
+        epoch: Chooses this epoch's draws.
+        features: Channels of the teacher's features, for crops without a teacher.
+    """
+
+    def __init__(
+        self,
+        sources: dict[str, Source],
+        crop: Size,
+        scale: tuple[float, float],
+        rare_share: float,
+        length: int,
+        seed: int,
+        epoch: int,
+        features: int,
+    ) -> None:
+        self.sources = list(sources.values())
+        shares = np.array([source.share for source in self.sources])
+        self.shares = shares / shares.sum()
+        self.crop = crop
+        self.scale = scale
+        self.rare_share = rare_share
+        self.length = length
+        self.seed = seed
+        self.epoch = epoch
+        self.channels = features
+
+    def __len__(self) -> int:
+        """Return the items per epoch."""
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """Return one crop of size h x w.
+
+        Returns:
+            `image` (3, h, w) uint8 RGB, `labels` (h, w) int64, `guide` (h / 4, w / 4) int64 hard
+            labels, `logits` (19, h / 4, w / 4), `features` (F, h / 8, w / 8) and `taught`
+            (h / 4, w / 4), 1 where the teacher speaks, float32.
+        """
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
+        number, centre = self._place(source, rng)
+        example, lesson = source.examples[number], source.lessons[number]
+        box = choose_box(rng, example.view, self.crop, self.scale, centre)
+        image = distort(crop_image(example.image, box, self.crop), rng)
+        labels = np.full(self.crop.shape, IGNORE, np.uint8)
+        if example.labels is not None:
+            labels = crop_labels(example.labels, box, self.crop)
+        quarter = Size(self.crop.width // 4, self.crop.height // 4)
+        eighth = Size(self.crop.width // 8, self.crop.height // 8)
+        guide = torch.from_numpy(labels[2::4, 2::4].astype(np.int64))
+        if lesson is None:
+            logits = torch.zeros((19, *quarter.shape))
+            features = torch.zeros((self.channels, *eighth.shape))
+        else:
+            logits = crop_map(lesson.logits, box, quarter)
+            features = crop_map(lesson.features, box, eighth)
+            guide = torch.where(guide == IGNORE, logits.argmax(0), guide)
+        return {
+            'image': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            'labels': torch.from_numpy(labels.astype(np.int64)),
+            'guide': guide,
+            'logits': logits,
+            'features': features,
+            'taught': torch.full(quarter.shape, float(lesson is not None)),
+        }
+
+    def _place(
+        self, source: Source, rng: np.random.Generator
+    ) -> tuple[int, tuple[float, float] | None]:
+        if source.places and rng.random() < self.rare_share:
+            label = list(source.places)[int(rng.integers(len(source.places)))]
+            index, x, y = source.places[label][int(rng.integers(len(source.places[label])))]
+            return int(index), (float(x), float(y))
+        return int(rng.integers(len(source.examples))), None
+
+
+def single_threaded_worker(worker: int) -> None:
+    """Keep OpenCV and torch from starting threads in each loader process."""
+    del worker
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

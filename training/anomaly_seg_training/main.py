@@ -1,0 +1,77 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line ``anomaly-seg-lab``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomaly_seg_ros.errors import AnomalySegError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog='anomaly-seg-lab', description='Train, measure and export models, offline.'
+    )
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    train = commands.add_parser('train', help='train a model by a recipe')
+    kinds = train.add_subparsers(dest='kind', required=True, metavar='KIND')
+    segmenter = kinds.add_parser('segmenter', help='distil a segmenter from a teacher')
+    segmenter.add_argument('--config', type=Path, required=True, help='the recipe, a YAML file')
+    segmenter.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    segmenter.add_argument(
+        '--teacher', type=Path, required=True, help="the teacher's checkpoint (state dict)"
+    )
+    segmenter.add_argument(
+        '--out', type=Path, required=True, help='folder for checkpoints and weights'
+    )
+    segmenter.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    segmenter.add_argument(
+        '--max-minutes', type=float, help='end the schedule after this time at the latest'
+    )
+    segmenter.add_argument(
+        '--resume', action='store_true', help='continue from the last checkpoint in --out'
+    )
+    segmenter.add_argument('--devices', default='auto', help='number of devices (default: auto)')
+    segmenter.add_argument('--accelerator', default='auto', choices=('auto', 'cpu', 'gpu', 'mps'))
+    segmenter.add_argument(
+        '--workers', type=int, default=0, help='loader processes (default: 0, in the main one)'
+    )
+    segmenter.add_argument('--threads', type=int, default=0, help="CPU threads (0: torch's own)")
+    segmenter.set_defaults(run=_train_segmenter)
+    return parser
+
+
+def _train_segmenter(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.config import SegmenterRecipe
+    from anomaly_seg_training.training import Run, train
+
+    recipe = SegmenterRecipe.load(arguments.config)
+    run = Run(
+        arguments.data, arguments.teacher, arguments.out, arguments.seed, arguments.max_minutes,
+        arguments.resume, arguments.devices, arguments.accelerator, arguments.workers,
+        arguments.threads,
+    )  # fmt: skip
+    print(train(recipe, run))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, or 2 with one line on stderr for a user's mistake."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except AnomalySegError as error:
+        print(f'anomaly-seg-lab: error: {error}', file=sys.stderr)
+        return 2
+    except KeyError as error:
+        print(f'anomaly-seg-lab: error: {error.args[0]}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,181 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The distillation as a Lightning module: losses, averaged weights, a schedule by time."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+from anomaly_seg_ros.models import Segmenter, StreetNet
+from anomaly_seg_training.config import SegmenterRecipe
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.losses import feature_loss, label_loss, teacher_loss
+from anomaly_seg_training.mixing import Batch, class_mix
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""ImageNet's statistics of RGB in [0, 1]; the card carries them into the graph."""
+
+_WARM_UP = 0.03
+_LAST = 0.01
+
+
+def schedule(progress: float) -> float:
+    """Return the learning rate's factor: linear warm-up, then a cosine down to 1 %.
+
+    Args:
+        progress: Done share of the run, 0 to 1.
+    """
+    if progress < _WARM_UP:
+        return max(progress / _WARM_UP, 0.02)
+    phase = min((progress - _WARM_UP) / (1 - _WARM_UP), 1.0)
+    return _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * phase))
+
+
+class Distillation(lightning.LightningModule):
+    """Teach a segmenter by labels and by a teacher's logits and features.
+
+    Args:
+        recipe: Weights, rates and shares.
+        student: The segmenter; a ``StreetNet`` when features are distilled.
+        class_weights: (C,) weights of the classes.
+        teacher_channels: Channels of the teacher's features, 0 for none.
+        seed: Of the mixing.
+        max_minutes: The schedule ends here or after ``recipe.steps``, whichever comes first.
+
+    Raises:
+        LabError: Features shall be distilled but the student or the teacher has none.
+    """
+
+    weights: torch.Tensor
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        recipe: SegmenterRecipe,
+        student: Segmenter,
+        class_weights: torch.Tensor,
+        teacher_channels: int,
+        seed: int,
+        max_minutes: float | None,
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.seed = seed
+        self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
+        self.seconds = 0.0
+        self.student = student.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(student).requires_grad_(False).eval()
+        self.projector: nn.Module | None = None
+        if recipe.feature_weight:
+            if not isinstance(student, StreetNet) or not teacher_channels:
+                msg = (
+                    'feature_weight is not 0, but only a streetnet student and an erfnet teacher '
+                    'have features to compare: set feature_weight to 0'
+                )
+                raise LabError(msg)
+            self.projector = nn.Conv2d(student.neck, teacher_channels, 1)
+        self.register_buffer('weights', class_weights)
+        self.register_buffer('mean', torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
+        self.register_buffer('std', torch.tensor(STD).view(1, 3, 1, 1) * 255)
+        self._clock = time.monotonic()
+
+    @property
+    def progress(self) -> float:
+        """The done share of the run by steps or by time, whichever is ahead, 0 to 1."""
+        steps = self.global_step / self.recipe.steps
+        return min(1.0, max(steps, self.seconds / self.max_seconds))
+
+    def training_step(self, batch: Batch, index: int) -> torch.Tensor:
+        """Return the loss of one batch of crops."""
+        del index
+        recipe = self.recipe
+        # A tuple hashed by NumPy-free arithmetic: the same draws after a resume.
+        generator = torch.Generator().manual_seed(
+            (self.seed * 1_000_003 + self.global_step) * 997 + self.global_rank
+        )
+        batch = class_mix(batch, recipe.mix_share, generator)
+        image = ((batch['image'].float() - self.mean) / self.std).contiguous(
+            memory_format=torch.channels_last
+        )
+        losses: dict[str, torch.Tensor] = {}
+        if isinstance(self.student, StreetNet):
+            features = self.student.features(image)
+            logits = self.student.classify(features['4'])
+            if self.projector is not None:
+                projected = self.projector(features['8'])
+                losses['feature'] = recipe.feature_weight * feature_loss(
+                    projected, batch['features'], batch['taught'][:, ::2, ::2]
+                )
+        else:
+            logits = self.student(image)
+            logits = nn.functional.interpolate(
+                logits, batch['logits'].shape[-2:], mode='bilinear', align_corners=False
+            )
+        losses['label'] = recipe.label_weight * label_loss(logits, batch['labels'], self.weights)
+        losses['teacher'] = recipe.teacher_weight * teacher_loss(
+            logits, batch['logits'], batch['taught'], self.weights, recipe.temperature
+        )
+        loss = torch.stack(list(losses.values())).sum()
+        self.log_dict(losses, prog_bar=True, batch_size=len(image))
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW; biases and batch norms are not decayed."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {'params': [p for p in trained if p.ndim > 1]},
+            {'params': [p for p in trained if p.ndim <= 1], 'weight_decay': 0.0},
+        ]
+        recipe = self.recipe
+        return torch.optim.AdamW(
+            groups, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
+        )
+
+    def on_train_start(self) -> None:
+        """Start the clock; time spent before a resume is in `seconds` already."""
+        self._clock = time.monotonic()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate by progress."""
+        del batch, batch_idx
+        rate = self.recipe.learning_rate * schedule(self.progress)
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        for group in optimizer.param_groups:  # type: ignore[union-attr]
+            group['lr'] = rate
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Move the averaged weights, advance the clock, stop when the time is up."""
+        del outputs, batch, batch_idx
+        now = time.monotonic()
+        self.seconds, self._clock = self.seconds + now - self._clock, now
+        decay = min(self.recipe.ema, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            pairs = zip(self.average.parameters(), self.student.parameters(), strict=True)
+            for mean, parameter in pairs:
+                mean.lerp_(parameter, 1 - decay)
+            buffers = zip(self.average.buffers(), self.student.buffers(), strict=True)
+            for average, buffer in buffers:
+                average.copy_(buffer)
+        # All devices must stop at the same step: the first one's clock decides.
+        progress = torch.tensor(self.progress, device=self.device)
+        if self.trainer.world_size > 1:
+            progress = self.trainer.strategy.broadcast(progress)
+        if float(progress) >= 1.0:
+            self.trainer.should_stop = True
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time spent, which the schedule depends on."""
+        checkpoint['seconds'] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the time spent."""
+        self.seconds = float(checkpoint['seconds'])

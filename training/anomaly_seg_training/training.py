@@ -1,0 +1,255 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One training run: data, teacher, Lightning, weights."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_ros.files import atomic_path, write_json
+from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.config import SegmenterRecipe
+from anomaly_seg_training.data import READERS, Example
+from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.losses import class_weights
+from anomaly_seg_training.module import Distillation
+from anomaly_seg_training.teacher import Teacher
+
+WEIGHTS = 'weights.safetensors'
+CHECKPOINT = 'last.ckpt'
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where and how long to train; what does not change the recipe.
+
+    Args:
+        data: Folder that holds the data sets.
+        teacher: The teacher's checkpoint.
+        out: Folder for checkpoints, lessons and weights.
+        seed: Of weights, crops and mixing.
+        max_minutes: Time limit, None for none.
+        resume: Continue from the last checkpoint in `out`.
+        devices: Number of devices, or ``auto``.
+        accelerator: Lightning's accelerator, ``auto``, ``cpu``, ``gpu``.
+        workers: Loader processes per device; 0 loads in the training process.
+        threads: CPU threads of torch; 0 leaves torch's choice.
+    """
+
+    data: Path
+    teacher: Path
+    out: Path
+    seed: int = 0
+    max_minutes: float | None = None
+    resume: bool = False
+    devices: str = 'auto'
+    accelerator: str = 'auto'
+    workers: int = 0
+    threads: int = 0
+
+
+class CropsModule(lightning.LightningDataModule):
+    """A new set of crops each epoch."""
+
+    def __init__(
+        self, recipe: SegmenterRecipe, sources: dict[str, Source], run: Run, features: int
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.sources = sources
+        self.settings = run
+        self.features = features
+
+    def train_dataloader(self) -> DataLoader[dict[str, torch.Tensor]]:
+        """Return this epoch's crops in order; they are drawn at random already."""
+        recipe, trainer = self.recipe, self.trainer
+        world = trainer.world_size if trainer is not None else 1
+        crops = Crops(
+            self.sources,
+            Size.parse(recipe.crop),
+            (recipe.scale[0], recipe.scale[1]),
+            recipe.rare_share,
+            recipe.epoch_steps * recipe.batch * world,
+            self.settings.seed,
+            trainer.current_epoch if trainer is not None else 0,
+            self.features,
+        )
+        workers = self.settings.workers
+        return DataLoader(
+            crops,
+            recipe.batch,
+            num_workers=workers,
+            drop_last=True,
+            worker_init_fn=single_threaded_worker if workers else None,
+        )
+
+
+class Reporter(Callback):
+    """One line per epoch, for logs, and the averaged weights beside the checkpoint."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Write weights and a line."""
+        if not isinstance(pl_module, Distillation) or not trainer.is_global_zero:
+            return
+        save_weights(pl_module, self.out / WEIGHTS)
+        figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
+        print(
+            f'step {trainer.global_step} progress {pl_module.progress:.3f} '
+            f'minutes {pl_module.seconds / 60:.1f} {parts}',
+            flush=True,
+        )
+
+
+def save_weights(module: Distillation, path: Path) -> None:
+    """Write the averaged weights, floats rounded to float16, as safetensors."""
+    state = {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in module.average.state_dict().items()
+    }
+    with atomic_path(path) as temporary:
+        save_file({k: v.cpu().contiguous() for k, v in state.items()}, temporary)
+
+
+def read_sources(recipe: SegmenterRecipe, data: Path) -> dict[str, list[Example]]:
+    """Read all data sets that have a share into memory.
+
+    Raises:
+        DataError: A data set is missing or holds unknown labels.
+    """
+    result: dict[str, list[Example]] = {}
+    for name, share in recipe.shares.items():
+        if share > 0:
+            options: dict[str, Any] = recipe.reader_options.get(name, {})
+            try:
+                examples = READERS.get(name)(data, **options)
+            except TypeError as error:
+                msg = f'recipe key reader_options.{name}: {error}'
+                raise LabError(msg) from error
+            result[name] = list(tqdm(examples, desc=name, unit='image', disable=None))
+    return result
+
+
+def pixels_per_class(sources: Sequence[Source], classes: int) -> torch.Tensor:
+    """Count pixels per class as the crops will show them: data sets by their shares."""
+    total = np.zeros(classes)
+    for source in sources:
+        counts = np.zeros(256)
+        for labels in source.hard_labels():
+            counts += np.bincount(labels.ravel(), minlength=256)
+        total += source.share * counts[:classes] / max(counts[:classes].sum(), 1)
+    return torch.from_numpy(total)
+
+
+def train(recipe: SegmenterRecipe, run: Run) -> Path:
+    """Train by a recipe and write ``weights.safetensors`` and ``run.json`` into `run.out`.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        LabError: The recipe, the data or the checkpoint to resume cannot be used.
+        ModelError: The teacher's checkpoint does not fit.
+    """
+    checkpoint = run.out / CHECKPOINT
+    if run.resume and not checkpoint.is_file():
+        msg = f'there is no checkpoint {checkpoint} to resume: start without --resume'
+        raise LabError(msg)
+    cv2.setNumThreads(1)
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    lightning.seed_everything(run.seed, verbose=False)
+    classes = len(CITYSCAPES)
+    examples = read_sources(recipe, run.data)
+    teacher = Teacher(
+        recipe.teacher, run.teacher, recipe.teacher_classes, classes, run.out / 'teacher'
+    )
+    sources = {
+        name: Source(items, teacher.lessons(items), recipe.shares[name])
+        for name, items in examples.items()
+    }
+    del teacher
+    channels = next(
+        (x.features.shape[0] for s in sources.values() for x in s.lessons if x is not None), 0
+    )
+    student = create_segmenter(recipe.segmenter, num_classes=classes, **recipe.options)
+    counts = pixels_per_class(list(sources.values()), classes)
+    module = Distillation(
+        recipe, student, class_weights(counts), channels, run.seed, run.max_minutes
+    )
+    trainer = make_trainer(recipe, run)
+    trainer.fit(
+        module,
+        datamodule=CropsModule(recipe, sources, run, channels),
+        ckpt_path=str(checkpoint) if run.resume else None,
+    )
+    weights = run.out / WEIGHTS
+    if trainer.is_global_zero:
+        save_weights(module, weights)
+        content = {
+            'recipe': recipe.as_dict(),
+            'seed': run.seed,
+            'steps': trainer.global_step,
+            'minutes': round(module.seconds / 60, 1),
+            'devices': trainer.num_devices,
+            'images': {name: len(items) for name, items in examples.items()},
+            'torch': torch.__version__,
+        }
+        write_json(run.out / 'run.json', content)
+    return weights
+
+
+def make_trainer(recipe: SegmenterRecipe, run: Run) -> lightning.Trainer:
+    """Return Lightning's trainer for a run; several devices average gradients by DDP."""
+    interactive = sys.stderr.isatty()
+    callbacks: list[Callback] = [
+        ModelCheckpoint(
+            dirpath=run.out,
+            filename=Path(CHECKPOINT).stem,
+            every_n_epochs=1,
+            save_top_k=1,
+            enable_version_counter=False,
+            save_on_train_epoch_end=True,
+        ),
+        Reporter(run.out),
+    ]
+    if interactive:
+        callbacks.append(TQDMProgressBar(refresh_rate=5))
+    return lightning.Trainer(
+        accelerator=run.accelerator,
+        devices=run.devices if run.devices == 'auto' else int(run.devices),
+        strategy='auto',
+        precision=recipe.precision,  # type: ignore[arg-type]
+        sync_batchnorm=run.devices not in ('1', 'auto'),
+        max_steps=recipe.steps,
+        max_epochs=-1,
+        gradient_clip_val=5.0,
+        callbacks=callbacks,
+        logger=False,
+        enable_progress_bar=interactive,
+        enable_model_summary=False,
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=True,
+        default_root_dir=run.out,
+    )
