@@ -89,7 +89,8 @@ class Encoder(nn.Module):
         x = self.initial_block(image)
         for layer in self.layers:
             x = layer(x)
-        return x
+        features: torch.Tensor = x
+        return features
 
 
 class Decoder(nn.Module):

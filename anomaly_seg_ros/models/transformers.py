@@ -48,7 +48,7 @@ def _build(name: str, model: Any, configuration: Any, pretrained: str | None) ->
     return result
 
 
-def _check_classes(name: str, network: nn.Module, num_classes: int) -> None:
+def _check_classes(name: str, network: Any, num_classes: int) -> None:
     found = network.config.num_labels
     if found != num_classes:
         msg = f'{name} has {found} classes but {num_classes} were asked for: they must be equal'
