@@ -56,3 +56,12 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root of the checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small, quick, deterministic bundle; see `support.tiny_bundle`."""
+    pytest.importorskip('torch')
+    from support.tiny_bundle import build_tiny_bundle
+
+    return build_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
