@@ -1,0 +1,87 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What one frame is drawn on: an image and, pixel for pixel, whose pixel it is.
+
+Anti-aliasing policy: shapes are drawn with hard edges, colour and ownership with the same
+outline, so labels are exact; the lens blur that the sensor adds afterwards softens the image's
+edges as a real lens does, and touches no label.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, pixels
+
+_SHIFT = 4
+_FAR_OUT = 30000.0
+
+
+class Canvas:
+    """An image (H, W, 3) and the owner of each pixel (H, W).
+
+    A part is a (class, instance) pair; it is what a pixel belongs to.
+    """
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+        self.image: Pixels = np.zeros((*size.shape, 3), np.uint8)
+        self.owners: NDArray[np.uint16] = np.zeros(size.shape, np.uint16)
+        self._parts: dict[tuple[int, int], int] = {}
+
+    def part(self, label: int, instance: int = 0) -> int:
+        """Return the number of a part, a new one the first time."""
+        return self._parts.setdefault((label, instance), len(self._parts))
+
+    def polygon(self, points: Floats, colour: tuple[float, ...], part: int | None) -> None:
+        """Fill a polygon, convex or not; without a part it only paints."""
+        fixed = np.rint(np.clip(points, -_FAR_OUT, _FAR_OUT) * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(self.image, [fixed], colour, cv2.LINE_8, _SHIFT)
+        if part is not None:
+            cv2.fillPoly(self.owners, [fixed], part, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+
+    def window(self, box: Floats) -> tuple[int, int, int, int] | None:
+        """Clip a box (left, top, right, bottom) to whole pixels of the image, ends exclusive."""
+        left = max(int(np.floor(box[0])), 0)
+        top = max(int(np.floor(box[1])), 0)
+        right = min(int(np.ceil(box[2])) + 1, self.size.width)
+        bottom = min(int(np.ceil(box[3])) + 1, self.size.height)
+        return (left, top, right, bottom) if left < right and top < bottom else None
+
+    def paste(
+        self,
+        patch: Pixels,
+        mask: Pixels,
+        corner: tuple[int, int],
+        parts: NDArray[np.uint16] | int,
+    ) -> None:
+        """Copy a patch where its mask is set.
+
+        Args:
+            patch: (h, w, 3), lies inside the image.
+            mask: (h, w), 0 keeps what is there; other values look `parts` up.
+            corner: Left column and top row of the patch.
+            parts: One part, or a table from mask values to parts.
+        """
+        height, width = mask.shape
+        rows = slice(corner[1], corner[1] + height)
+        columns = slice(corner[0], corner[0] + width)
+        cv2.copyTo(patch, mask, self.image[rows, columns])
+        owner = parts if isinstance(parts, int) else parts[mask]
+        np.copyto(self.owners[rows, columns], np.asarray(owner, np.uint16), where=mask != 0)
+
+    def darken(self, mask: Pixels, corner: tuple[int, int]) -> None:
+        """Multiply the image by a mask (h, w, 3) / 255 without changing what pixels are."""
+        height, width = mask.shape[:2]
+        target = self.image[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+        target[:] = pixels(cv2.multiply(target, mask, scale=1 / 255))
+
+    def truth(self) -> tuple[Pixels, NDArray[np.uint16]]:
+        """Return labels (H, W) uint8 and instances (H, W) uint16."""
+        table = np.array(list(self._parts) or [(255, 0)])
+        labels = table[:, 0].astype(np.uint8)
+        instances = table[:, 1].astype(np.uint16)
+        return labels[self.owners], instances[self.owners]

@@ -1,0 +1,100 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Upright textured surfaces with perspective: facades, walls and fences."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, pixels
+from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
+from anomaly_seg_ros.synthetic.camera import NEAR, Camera
+from anomaly_seg_ros.synthetic.canvas import Canvas
+
+
+class Texture:
+    """An image kept at halved widths and heights, independently.
+
+    Args:
+        image: (h, w, 3) at full resolution.
+    """
+
+    def __init__(self, image: Pixels) -> None:
+        self._levels: dict[tuple[int, int], Pixels] = {(0, 0): image}
+
+    def level(self, width: float, height: float) -> Pixels:
+        """Return the smallest version that still has about `width` x `height` pixels."""
+        full = self._levels[0, 0]
+        key = (_halvings(full.shape[1], width), _halvings(full.shape[0], height))
+        if key not in self._levels:
+            size = (max(full.shape[1] >> key[0], 1), max(full.shape[0] >> key[1], 1))
+            self._levels[key] = pixels(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
+        return self._levels[key]
+
+
+def _halvings(full: int, wanted: float) -> int:
+    return max(int(np.floor(np.log2(full / max(wanted, 1)) + 0.3)), 0)
+
+
+def draw_wall(
+    canvas: Canvas,
+    camera: Camera,
+    air: Atmosphere,
+    texture: Texture,
+    ends: tuple[tuple[float, float], tuple[float, float]],
+    height: float,
+    part: tuple[int, int],
+    shade: float,
+) -> None:
+    """Draw a surface that stands on the ground between two points.
+
+    Args:
+        canvas: What to draw on.
+        camera: Where to look from.
+        air: Light and haze.
+        texture: Its left edge is at the first end.
+        ends: Two (x, z) points.
+        height: Metres.
+        part: Class and instance.
+        shade: Share of the sun that it catches.
+    """
+    (x0, z0), (x1, z1) = ends
+    limit = camera.z + NEAR + 0.4
+    if max(z0, z1) <= limit:
+        return
+    # Cut the part that lies behind the camera; the texture is cut alike.
+    cut0 = (limit - z0) / (z1 - z0) if z0 < limit else 0.0
+    cut1 = (limit - z0) / (z1 - z0) if z1 < limit else 1.0
+    at: list[tuple[float, float]] = [(x0 + (x1 - x0) * c, z0 + (z1 - z0) * c) for c in (cut0, cut1)]
+    world = np.array([
+        (at[0][0], height, at[0][1]), (at[1][0], height, at[1][1]),
+        (at[1][0], 0, at[1][1]), (at[0][0], 0, at[0][1]),
+    ])  # fmt: skip
+    corners, depths = camera.project(world)
+    window = canvas.window(np.concatenate([corners.min(0), corners.max(0)]))
+    if window is None:
+        return
+    span = abs(float(corners[1, 0] - corners[0, 0])) / max(cut1 - cut0, 1e-6)
+    tall = float(max(corners[3, 1] - corners[0, 1], corners[2, 1] - corners[1, 1]))
+    image = texture.level(span, tall)
+    rows, columns = image.shape[:2]
+    source = np.array([
+        (cut0 * columns, 0), (cut1 * columns, 0), (cut1 * columns, rows), (cut0 * columns, rows)
+    ], np.float32) - np.float32(0.5)  # fmt: skip
+    local = corners - window[:2]
+    matrix = cv2.getPerspectiveTransform(source, local.astype(np.float32))
+    shape = (window[2] - window[0], window[3] - window[1])
+    patch = cv2.warpPerspective(
+        image, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    # Distance along a long wall varies; the middle of what is visible stands for it.
+    depth = float(2 / (1 / depths[0] + 1 / depths[1])) if min(depths) > 0 else float(max(depths))
+    patch = cv2.LUT(patch, air.table(shade, depth))
+    mask = np.zeros((shape[1], shape[0]), np.uint8)
+    cv2.fillConvexPoly(mask, _fixed(local), 1, cv2.LINE_8, 4)
+    canvas.paste(pixels(patch), mask, (window[0], window[1]), canvas.part(*part))
+
+
+def _fixed(points: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    return np.rint(np.clip(points, -30000, 30000) * 16).astype(np.int32)

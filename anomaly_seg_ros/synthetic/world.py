@@ -1,0 +1,121 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything in a clip and where it is, chosen by the seed before the first frame is drawn."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
+from anomaly_seg_ros.synthetic.camera import CameraPath
+from anomaly_seg_ros.synthetic.config import SceneConfig
+from anomaly_seg_ros.synthetic.ground import Mark
+from anomaly_seg_ros.synthetic.street import LANE, Side, Street
+from anomaly_seg_ros.synthetic.things import Standing, Thing
+
+VIEW = 150.0
+"""Metres ahead in which things are drawn; beyond it the skyline closes the street."""
+
+
+@dataclass
+class World:
+    """A street's contents while they are being placed.
+
+    Args:
+        config: What was asked for.
+        street: The cross-section.
+        air: Light and weather.
+        path: Where the camera drives.
+        length: Metres of street that the clip can see.
+        seed: Seeds of things that are drawn later derive from it.
+    """
+
+    config: SceneConfig
+    street: Street
+    air: Atmosphere
+    path: CameraPath
+    length: float
+    seed: int
+    things: list[Thing] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    unknown: list[tuple[Standing, float]] = field(default_factory=list)
+    lead_gap: float = 45.0
+    _count: int = 0
+
+    @property
+    def lane(self) -> float:
+        """Where the camera drives."""
+        return self.path.lane
+
+    def instance(self) -> int:
+        """Return the next instance number, from 1."""
+        # Numbers repeat on drives of many kilometres rather than overflow 16 bits.
+        self._count += 1
+        return (self._count - 1) % 65535 + 1
+
+    def generator(self, *key: int) -> Callable[[], np.random.Generator]:
+        """Return a maker of a generator of its own for one thing."""
+        return lambda: np.random.default_rng((self.seed, *key))
+
+    def hides_unknown(
+        self, x: float, half_width: float, near: float, far: float, speed: float = 0.0
+    ) -> bool:
+        """Tell whether something would stand on an unknown object or in the line of sight to it.
+
+        Args:
+            x: Its middle, metres right of the centre line.
+            half_width: Half its width.
+            near: Where it begins along the road at time 0.
+            far: Where it ends.
+            speed: Metres per second along the road.
+        """
+        for thing, time in self.unknown:
+            eye = self.path.travelled(time)
+            first, last = near + speed * time, far + speed * time
+            if last < eye or first > thing.z + 2:
+                continue
+            for z in np.linspace(max(first, eye), min(last, thing.z + 2), 5):
+                share = min((z - eye) / max(thing.z - eye, 0.1), 1)
+                ray = self.lane + (thing.x - self.lane) * share
+                if abs(x - ray) < half_width + thing.width * 0.6 * share + 0.3:
+                    return True
+        return False
+
+    def add(self, thing: Thing) -> None:
+        """Place a thing."""
+        self.things.append(thing)
+
+
+class Contents:
+    """A finished world, searched by where the camera is."""
+
+    def __init__(self, world: World) -> None:
+        still = [t for t in world.things if t.speed == 0]
+        self._moving = [t for t in world.things if t.speed != 0]
+        self._still = sorted(still, key=lambda t: t.z)
+        self._still_z = [t.z for t in self._still]
+        self._reach = max((t.reach for t in still), default=0.0)
+        self._marks = sorted(world.marks, key=lambda m: float(m.points[:, 1].mean()))
+        self._marks_z = [float(m.points[:, 1].mean()) for m in self._marks]
+
+    def things(self, z: float, time: float) -> list[Thing]:
+        """Return what a camera at z can see at `time`, in no special order."""
+        first = bisect_left(self._still_z, z - self._reach)
+        last = bisect_right(self._still_z, z + VIEW)
+        still = [t for t in self._still[first:last] if t.z + t.reach > z]
+        return still + [t for t in self._moving if z - t.reach < t.z_at(time) < z + VIEW]
+
+    def marks(self, z: float) -> list[Mark]:
+        """Return the marks on the ground that a camera at z can tell from the road."""
+        first, last = bisect_left(self._marks_z, z - 10), bisect_right(self._marks_z, z + 110)
+        return self._marks[first:last]
+
+
+def ego_side_free(world: World, side: Side) -> tuple[float, float]:
+    """Return the part of the carriageway where no traffic drives but the camera's own lane."""
+    inner = float(np.floor(world.lane / LANE)) * LANE
+    return (max(inner, 0.0) + 0.1, side.kerb - 0.2)
