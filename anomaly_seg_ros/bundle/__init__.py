@@ -5,6 +5,7 @@
 from anomaly_seg_ros.bundle.bundle import Bundle, default_bundle_path
 from anomaly_seg_ros.bundle.card import Card, GraphFile, SegmenterSpec, Threshold, WeightsFile
 from anomaly_seg_ros.bundle.errors import BundleError
+from anomaly_seg_ros.bundle.onnx_graph import OnnxGraph
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
 from anomaly_seg_ros.bundle.write import write_bundle
 
@@ -13,6 +14,7 @@ __all__ = [
     'BundleError',
     'Card',
     'GraphFile',
+    'OnnxGraph',
     'Preprocessing',
     'SegmenterSpec',
     'Threshold',

@@ -1,0 +1,106 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""PyTorch: the engine for weights without an exported graph, and the reference for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.bundle import Bundle, BundleError
+from anomaly_seg_ros.detector import Detector
+from anomaly_seg_ros.engines.base import (
+    LABELS,
+    EngineError,
+    check_image,
+    check_outputs,
+    failure,
+)
+from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.size import Size
+
+
+class TorchEngine:
+    """Runs a bundle's segmenter, rebuilt from its card and weights.
+
+    Args:
+        bundle: A bundle with weights.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: Threads inside operators, for the whole process; 0 = PyTorch's own choice.
+
+    Raises:
+        BundleError: The bundle has no weights, or its card names an unknown segmenter or score.
+        ModelError: The weights do not fit the segmenter.
+        EngineError: The device is not there.
+    """
+
+    name = 'torch'
+
+    def __init__(self, bundle: Bundle, device: str = 'auto', threads: int = 0) -> None:
+        self.card = bundle.card
+        if device == 'cuda' and not torch.cuda.is_available():
+            msg = 'the device cuda was asked for, but PyTorch finds none: use the device cpu'
+            raise EngineError(msg)
+        self.device = 'cuda' if device != 'cpu' and torch.cuda.is_available() else 'cpu'
+        if threads > 0:
+            torch.set_num_threads(threads)
+        weights = bundle.file('weights')
+        card = bundle.card
+        try:
+            segmenter = create_segmenter(card.segmenter.name, **_options(bundle))
+            load_weights(segmenter, weights)
+            detector = Detector(segmenter, card.preprocessing, card.input_size, card.scores)
+        except KeyError as error:
+            msg = f'the card of {bundle.path} names an {error.args[0]}'
+            raise BundleError(msg) from error
+        try:
+            self._detector: Detector | None = detector.eval().to(self.device)
+        except RuntimeError as error:
+            msg = f'the model does not fit on {self.device}: {str(error).splitlines()[0][:200]}'
+            raise EngineError(msg) from error
+
+    def run(self, image: NDArray[np.uint8], outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Run the network and the reductions that `outputs` need; see `Engine.run`."""
+        check_image(image)
+        check_outputs(outputs, self.card)
+        if self._detector is None:
+            msg = 'the engine torch is closed: load it again'
+            raise EngineError(msg)
+        try:
+            # TF32 would leave only three digits; scores are compared to 1e-3.
+            with (
+                torch.inference_mode(),
+                torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+            ):
+                batch = torch.from_numpy(_writable(image)).to(self.device)
+                results = self._detector.run(batch, tuple(dict.fromkeys(outputs)))
+                return {name: result.cpu().numpy() for name, result in results.items()}
+        except RuntimeError as error:  # torch.cuda.OutOfMemoryError is one.
+            if self.device == 'cuda':
+                torch.cuda.empty_cache()
+            raise failure(error, self.name, image) from error
+
+    def warm_up(self, size: Size) -> None:
+        """Run once on a black image, labels and the card's score; see `Engine.warm_up`."""
+        self.run(np.zeros((1, *size.shape, 3), np.uint8), (LABELS, self.card.score))
+
+    def close(self) -> None:
+        """Release the network."""
+        self._detector = None
+        if self.device == 'cuda':
+            torch.cuda.empty_cache()
+
+
+def _options(bundle: Bundle) -> dict[str, Any]:
+    """Return the segmenter's options; unless they say otherwise it has the card's classes."""
+    return {'num_classes': len(bundle.card.classes), **bundle.card.segmenter.options}
+
+
+def _writable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """PyTorch takes neither negative strides nor, without a warning, read-only memory."""
+    image = np.ascontiguousarray(image)
+    return image if image.flags.writeable else image.copy()
