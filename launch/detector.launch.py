@@ -5,10 +5,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    UnsetEnvironmentVariable,
+)
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -17,6 +23,12 @@ from launch_ros.substitutions import FindPackageShare
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 
 PACKAGE = 'anomaly_seg_ros'
+# The old name still works with a newer Fast DDS, which then complains about it.
+PROFILE_VARIABLE = (
+    'FASTRTPS_DEFAULT_PROFILES_FILE'
+    if os.environ.get('ROS_DISTRO') == 'humble'
+    else 'FASTDDS_DEFAULT_PROFILES_FILE'
+)
 PARAMETERS = dataclasses.fields(DetectorParameters)
 CONVERSIONS = {
     'bool': ({'true': True, 'false': False}.__getitem__, 'true or false'),
@@ -51,6 +63,13 @@ def _overrides(context: LaunchContext) -> dict[str, Any]:
             msg = f'launch argument {field.name}: received {text!r}, expected {expected}'
             raise RuntimeError(msg) from error
     return overrides
+
+
+def _fastdds_profile(context: LaunchContext) -> list[Action]:
+    path = LaunchConfiguration('fastdds_profile').perform(context)
+    if path == 'none':
+        return [UnsetEnvironmentVariable(PROFILE_VARIABLE)]
+    return [SetEnvironmentVariable(PROFILE_VARIABLE, path)]
 
 
 def _detector(context: LaunchContext) -> list[Node]:
@@ -112,12 +131,12 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'fastdds_profile',
                 default_value=EnvironmentVariable(
-                    'FASTDDS_DEFAULT_PROFILES_FILE',
+                    PROFILE_VARIABLE,
                     default_value=PathJoinSubstitution(
                         [share, 'config', 'fastdds_large_images.xml']
                     ),
                 ),
-                description='Fast DDS profile, made to carry large images (empty: none)',
+                description='Fast DDS profile, one made for large images, or none',
             ),
             DeclareLaunchArgument(
                 'rviz',
@@ -125,13 +144,7 @@ def generate_launch_description() -> LaunchDescription:
                 choices=['true', 'false'],
                 description='Show the outputs of /detector in RViz',
             ),
-            SetEnvironmentVariable(
-                'FASTDDS_DEFAULT_PROFILES_FILE', LaunchConfiguration('fastdds_profile')
-            ),
-            # Its name in the Fast DDS of ROS Humble.
-            SetEnvironmentVariable(
-                'FASTRTPS_DEFAULT_PROFILES_FILE', LaunchConfiguration('fastdds_profile')
-            ),
+            OpaqueFunction(function=_fastdds_profile),
             OpaqueFunction(function=_detector),
             Node(
                 package='rviz2',
