@@ -166,3 +166,12 @@ def _header(stamp: int, frame_id: str) -> Any:
 
 def _serialize(message: Any, type_name: str) -> bytes:
     return bytes(typestore().serialize_cdr(message, type_name))
+
+
+def has_header(type_name: str) -> bool:
+    """Tell whether a message type begins with a std_msgs/Header, whose stamp `cdr` reads."""
+    definition = typestore().fielddefs.get(full_type(type_name))
+    if definition is None or not definition[1]:
+        return False
+    name, (_, kind) = definition[1][0]
+    return name == 'header' and kind == 'std_msgs/msg/Header'
