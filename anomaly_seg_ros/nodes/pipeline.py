@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.bundle import Bundle, BundleError, Card
 from anomaly_seg_ros.engines import Engine, load_engine
+from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 
 LABELS, SCORE, MASK, CONFIDENCE, OVERLAY = (
@@ -175,9 +176,3 @@ class Pipeline:
     def close(self) -> None:
         """Free the engine's memory."""
         self.engine.close()
-
-
-def anomaly_mask(score: NDArray[np.float32], threshold: float) -> NDArray[np.uint8]:
-    """Return 255 where the score is above the threshold, 0 elsewhere and where it is NaN."""
-    above = np.greater(score, np.float32(threshold)).view(np.uint8)
-    return np.multiply(above, 255, out=above)

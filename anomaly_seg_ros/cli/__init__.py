@@ -1,0 +1,3 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command line ``anomaly-seg``: one module per command."""
