@@ -49,7 +49,7 @@ def record(
     compression: str | None = None,
     start: float | None = None,
     overwrite: bool = False,
-    progress: Callable[[], None] = lambda: None,
+    progress: Callable[[], object] = lambda: None,
 ) -> Recorded:
     """Write all frames of a source into a bag, whole or not at all.
 

@@ -15,8 +15,6 @@ from anomaly_seg_ros.cli.source_options import add_source_arguments, source_opti
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import open_source
 
-HELP = 'write images, a video, a bag or a synthetic clip into a bag, with its ground truth'
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -53,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             compression=args.compressed,
             start=args.start,
             overwrite=args.overwrite,
-            progress=lambda: bar.update() and None,
+            progress=bar.update,
         )
     truth = [
         f'{count} with {what}'

@@ -39,7 +39,7 @@ class Evaluation:
         """Frames whose messages could not be evaluated."""
 
     def arrived(self, entry: Entry) -> None:
-        """Count a complete frame and its latency: image arrival to the last output's arrival."""
+        """Count a complete frame and its latency: image sent to last output received."""
         output = max(entry.times[LABELS], entry.times[SCORE])
         self.frames += 1
         if IMAGE in entry.times:

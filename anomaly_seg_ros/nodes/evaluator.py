@@ -45,7 +45,8 @@ _TRUTH = {
     'anomaly': (TRUE_ANOMALY,),
     'both': (TRUE_LABELS, TRUE_ANOMALY),
 }
-_TRUTH_DEPTH = 10
+_DEPTH = 10
+"""Deeper than a camera's 1: evaluating must not add losses of its own."""
 
 
 class EvaluatorNode(Node):
@@ -110,15 +111,15 @@ class EvaluatorNode(Node):
         return [name.strip() for name in self._options.record.split(',') if name.strip()]
 
     def _subscribe_output(self, kind: str) -> Any:
-        return self._subscribe(Image, f'{self._options.detector}/{kind}', kind, 1)
+        return self._subscribe(Image, f'{self._options.detector}/{kind}', kind, _DEPTH)
 
     def _subscribe_inputs(self) -> None:
         topic, kind = str(self.resolve_topic_name('image')), Image
         if self._options.image_transport == 'compressed':
             topic, kind = f'{topic}/compressed', CompressedImage
-        self._subscribe(kind, topic, IMAGE, 1)
+        self._subscribe(kind, topic, IMAGE, _DEPTH)
         for truth, name in self._topics.items():
-            self._subscribe(Image, name, truth, _TRUTH_DEPTH)
+            self._subscribe(Image, name, truth, _DEPTH)
         self.create_subscription(
             String, f'{self._options.player}/status', self._on_status, latched_qos()
         )
@@ -143,7 +144,7 @@ class EvaluatorNode(Node):
                 self._first_image = stamp
                 self._counters.begin()
             data = b''
-        entry = self._book.add(kind, stamp, data, _arrival(info))
+        entry = self._book.add(kind, stamp, data, _time(kind, info))
         if entry is not None:
             self._on_complete(entry)
 
@@ -280,17 +281,22 @@ class EvaluatorNode(Node):
             'rejected': rejected,
             'unmatched': dict(self._book.unmatched),
             'duplicates': self._book.duplicates,
+            'detector': dict(counts),
             **self._evaluation.summary(),
         }
 
 
-def _arrival(info: Any) -> float:
-    """Return when the middleware received a message, in seconds of one clock.
+def _time(kind: str, info: Any) -> float:
+    """Return when an image was sent or an output received, in seconds of one clock.
 
-    The middleware's time, where it tells it, is not delayed by what this node was busy with.
+    The middleware's times, where it tells them, are not delayed by what this node was busy with.
+    They need the publisher of the images on this machine, or clocks that agree.
     """
-    received = info.get('received_timestamp', 0) if isinstance(info, dict) else 0
-    return received / 1e9 if received else time.monotonic()
+    times = info if isinstance(info, dict) else {}
+    sent, received = times.get('source_timestamp', 0), times.get('received_timestamp', 0)
+    if not sent or not received:
+        return time.monotonic()
+    return float(sent if kind == IMAGE else received) / 1e9
 
 
 def main(args: Sequence[str] | None = None) -> int:
