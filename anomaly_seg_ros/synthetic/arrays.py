@@ -21,6 +21,11 @@ def pixels(array: Any) -> Pixels:
     return cast('Pixels', array)
 
 
+def four_channels(image: Any) -> Pixels:
+    """Return an RGB image (h, w, 3) as (h, w, 4), as the canvas wants it."""
+    return pixels(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA))
+
+
 def to_pixels(array: Any) -> Pixels:
     """Round and clip to 0..255 as uint8."""
     return np.clip(np.rint(array), 0, 255).astype(np.uint8)
@@ -52,10 +57,12 @@ def fractal(
         matrix = np.array(
             [[1 / scale_x, 0, 2 - 0.5 + 0.5 / scale_x], [0, 1 / scale_y, 2 - 0.5 + 0.5 / scale_y]]
         )
+        # Only in the large lumps would the creases of linear interpolation show.
+        method = cv2.INTER_CUBIC if octave < 2 else cv2.INTER_LINEAR
         layer = cv2.warpAffine(
-            padded, matrix, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+            padded, matrix, (width, height), flags=method | cv2.WARP_INVERSE_MAP
         )
-        total += layer * 0.5**octave
+        cv2.scaleAdd(layer, 0.5**octave, total, total)
     low, high = float(total.min()), float(total.max())
     return ((total - low) / max(high - low, 1e-6)).astype(np.float32)
 

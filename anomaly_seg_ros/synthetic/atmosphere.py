@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -32,6 +32,14 @@ _LIGHTS = {
 }  # fmt: skip
 
 _HAZE_LENGTH = {'clear': 900.0, 'cloudy': 600.0, 'haze': 110.0, 'rain': 220.0}
+
+
+def _exposed(light: Light, level: float) -> Light:
+    """Scale a light as the camera's exposure control would: a grey street comes out alike."""
+    sun, ambient = np.asarray(light.sun), np.asarray(light.ambient)
+    flat = 0.12 + 0.8 * math.sin(math.radians(light.elevation))
+    gain = level / float((ambient + 0.5 * (flat + 0.35) * sun).mean())
+    return replace(light, sun=tuple(sun * gain), ambient=tuple(ambient * gain))
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ class Atmosphere:
                 mix(light.horizon, (208, 210, 212), 0.9 * (1 - dim)),
                 light.elevation,
             )
+        light = _exposed(light, 0.62 if name == 'dusk' else 0.84)
         angle = float(rng.uniform(0, 2 * math.pi))
         return cls(
             light, weather, math.sin(angle), math.cos(angle), light.horizon, _HAZE_LENGTH[weather]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -35,9 +34,9 @@ class Bend:
     length: float
     phase: float
 
-    def offset(self, z: Any) -> Any:
+    def offset(self, z: float) -> float:
         """Return the centre line's sideways offset at z."""
-        return self.amplitude * np.sin(np.asarray(z) / self.length + self.phase)
+        return self.amplitude * math.sin(z / self.length + self.phase)
 
     def slope(self, z: float) -> float:
         """Return how fast the offset changes with z."""
@@ -68,11 +67,19 @@ class Camera:
     horizon: float
     bend: Bend
 
-    def lateral_shift(self, z: Any) -> Any:
-        """Return what must be added to x at z for metres right of the camera's axis."""
-        ahead = np.asarray(z) - self.z
-        straight = self.bend.offset(self.z) + self.bend.slope(self.z) * ahead
-        return self.bend.offset(z) - straight - self.x
+    def lateral_shift(self, z: Floats) -> Floats:
+        """Return what must be added to x at z (N,) for metres right of the camera's axis."""
+        bend = self.bend
+        here = bend.offset(self.z) + self.x
+        shift: Floats = bend.amplitude * np.sin(z / bend.length + bend.phase) - here
+        shift -= bend.slope(self.z) * (z - self.z)
+        return shift
+
+    def lateral_shift_at(self, z: float) -> float:
+        """Return what must be added to x at one z for metres right of the camera's axis."""
+        bend = self.bend
+        here = bend.offset(self.z) + self.x
+        return bend.offset(z) - here - bend.slope(self.z) * (z - self.z)
 
     def project(self, points: Floats) -> tuple[Floats, Floats]:
         """Project world points.
@@ -94,7 +101,7 @@ class Camera:
     def project_point(self, x: float, y: float, z: float) -> tuple[float, float, float]:
         """Project one point that lies in front of the camera: column, row, pixels per metre."""
         scale = self.focal / max(z - self.z, NEAR)
-        column = self.centre_x + (x + float(self.lateral_shift(z))) * scale
+        column = self.centre_x + (x + self.lateral_shift_at(z)) * scale
         return column, self.horizon + (self.height - y) * scale, scale
 
 

@@ -128,7 +128,7 @@ class StreetClip:
         canvas = self._draw(camera, time)
         labels, instances = canvas.truth()
         moved = self._path.speed / self.config.fps
-        image = self._sensor.expose(canvas.image, camera, moved, number)
+        image = self._sensor.expose(canvas.rgb(), camera, moved, number)
         anomaly = (labels == names.UNKNOWN).astype(np.uint8)
         return Frame(image, labels, instances, anomaly, number, time)
 

@@ -16,6 +16,7 @@ from anomaly_seg_ros.synthetic.arrays import (
     Colour,
     Floats,
     Pixels,
+    four_channels,
     fractal,
     pixels,
     scaled,
@@ -89,7 +90,8 @@ class Ground:
                 # Tyres polish two tracks per lane; oil darkens the middle.
                 profile[0] *= (1 + 0.05 * np.exp(-(((off - 0.8) / 0.3) ** 2)))[:, None]
                 profile[0] *= (1 - 0.05 * np.exp(-((off / 0.35) ** 2)))[:, None]
-        self._profile = to_pixels(profile)
+        # Colour and class lie side by side, so one look-up per pixel brings both.
+        self._profile = np.concatenate([to_pixels(profile), self._zones[:, :, None]], 2)
         self._grain = _grain_levels(self._zones, rng)
 
     def draw(self, canvas: Canvas, camera: Camera, air: Atmosphere, marks: list[Mark]) -> None:
@@ -107,20 +109,17 @@ class Ground:
         fine = x * np.float32(1 / _FINE) + np.float32(HALF_WIDTH / _FINE - 0.5)
         nothing = np.zeros_like(fine)
         image = canvas.image[first:]
-        cv2.remap(
-            self._profile, fine, nothing, cv2.INTER_LINEAR, image, cv2.BORDER_REPLICATE
-        )
-        zones = cv2.remap(
-            self._zones, fine, nothing, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-        )
+        cv2.remap(self._profile, fine, nothing, cv2.INTER_NEAREST, image, cv2.BORDER_REPLICATE)
+        zones = cv2.extractChannel(image, 3)
         parts = np.zeros(256, np.uint16)
         for label in (labels.ROAD, labels.SIDEWALK, labels.TERRAIN):
             parts[label] = canvas.part(label)
-        canvas.owners[first:] = parts[zones]
+        canvas.owners[first:] = cv2.LUT(zones, parts)
         for mark in marks:
             _draw_mark(canvas, camera, mark)
         self._add_grain(image, camera, x, depth)
-        pixels(cv2.LUT(image, air.table(0.12 + 0.8 * float(air.sun_direction[1]), 0), image))
+        tone = air.table(0.12 + 0.8 * float(air.sun_direction[1]), 0)
+        cv2.LUT(image, four_channels(tone), image)
         _add_haze(image, air, depth)
 
     def _add_grain(
@@ -142,6 +141,7 @@ class Ground:
             grain = cv2.remap(
                 texture, columns[band], map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
             )
+            grain = cv2.cvtColor(grain, cv2.COLOR_GRAY2RGBA)
             cv2.addWeighted(image[band], 1, grain, 1, -128, image[band])
 
 
@@ -149,7 +149,7 @@ def _grain_levels(zones: Pixels, rng: np.random.Generator) -> list[Pixels]:
     """Return textures around 128, each a quarter as long as the one before."""
     rows, columns = round(_PERIOD / _GRAIN), round(2 * HALF_WIDTH / _GRAIN)
     zone = zones[0, :: round(_GRAIN / _FINE)][:columns]
-    speckle = rng.normal(0, 1, (rows, columns)).astype(np.float32)
+    speckle = rng.standard_normal((rows, columns), np.float32)
     blotch = fractal(rng, (rows, columns), (8, 24), 3) - 0.5
     tuft = fractal(rng, (rows, columns), (64, 200), 2) - 0.5
     road = 4 * speckle + 18 * blotch
@@ -159,10 +159,7 @@ def _grain_levels(zones: Pixels, rng: np.random.Generator) -> list[Pixels]:
     joint = (np.arange(rows) % pitch == 0)[:, None] | (np.arange(columns) % pitch == 0)[None]
     stone -= 22 * joint
     tone = np.select([zone == labels.ROAD, zone == labels.SIDEWALK], [road, stone], grass)
-    grain = np.repeat(tone[:, :, None], 3, 2)
-    # Dry and fresh grass differ in hue, not only in brightness.
-    grain += ((zone == labels.TERRAIN) * blotch)[:, :, None] * np.array([60, 20, 10], np.float32)
-    levels = [to_pixels(grain + 128)]
+    levels = [to_pixels(tone + 128)]
     while levels[-1].shape[0] >= 16:
         half = (columns, levels[-1].shape[0] // 4)
         levels.append(pixels(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA)))
@@ -185,5 +182,5 @@ def _add_haze(image: Pixels, air: Atmosphere, depth: Floats) -> None:
     rows = int(np.count_nonzero(share > 0.015))
     if rows:
         keep = ((1 - share[:rows]) * 256).astype(np.uint16)[:, None, None]
-        haze: Any = (np.asarray(air.haze)[None] * share[:rows, None] * 256).astype(np.uint16)
+        haze: Any = (np.array([*air.haze, 0])[None] * share[:rows, None] * 256).astype(np.uint16)
         image[:rows] = (image[:rows] * keep + haze[:, None, :]) >> 8

@@ -59,7 +59,7 @@ class Mesh:
         image, depth = camera.project(world)
         if canvas.window(np.concatenate([image.min(0), image.max(0)])) is None:
             return
-        eye = np.array([-float(camera.lateral_shift(place[2])), camera.height, camera.z])
+        eye = np.array([-camera.lateral_shift_at(place[2]), camera.height, camera.z])
         away = centres - eye
         visible = (normals * away).sum(1) < 0
         distance = np.hypot(away[:, 0], away[:, 2])
@@ -118,9 +118,8 @@ class MeshBuilder:
         """
         self._panel += 1
         points = np.array(corners)
-        normal = np.zeros(3)
-        for first, second in zip(points, np.roll(points, -1, 0)):
-            normal += np.cross(first, second)
+        (x, y, z), (u, v, w) = points.T, np.roll(points, -1, 0).T
+        normal = np.array([(y * w - z * v).sum(), (z * u - x * w).sum(), (x * v - y * u).sum()])
         normal /= max(float(np.linalg.norm(normal)), 1e-9)
         if float(normal @ np.array(outward)) < 0:
             normal = -normal

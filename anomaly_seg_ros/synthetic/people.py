@@ -23,14 +23,9 @@ PHASES = 6
 """Pictures of one stride."""
 
 
-def walker(rng: np.random.Generator, sun_side: float, sideways: bool) -> list[Sprite]:
-    """Return one person's stride as `PHASES` sprites, walking to the right or to the viewer."""
-    look = int(rng.integers(2**31))
-    stands = rng.random() < 0.2
-    return [
-        _person(np.random.default_rng(look), sun_side, 0.0 if stands else phase / PHASES, sideways)
-        for phase in range(1 if stands else PHASES)
-    ]
+def walker(rng: np.random.Generator, sun_side: float, sideways: bool, phase: int) -> Sprite:
+    """Return one of `PHASES` pictures of a person's stride, to the right or along the view."""
+    return _person(rng, sun_side, phase / PHASES, sideways)
 
 
 def _limb(

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from anomaly_seg_ros.synthetic import buildings, furniture, labels, people, vegetation
@@ -14,6 +16,8 @@ from anomaly_seg_ros.synthetic.sprite import Sprite
 from anomaly_seg_ros.synthetic.street import LANE, Side
 from anomaly_seg_ros.synthetic.things import Barrier, Building, Lazy, Standing
 from anomaly_seg_ros.synthetic.world import World
+
+Pictures = tuple[Lazy[Sprite], ...]
 
 _PAINT: Colour = (212, 211, 205)
 _START = -15.0
@@ -40,10 +44,10 @@ def place_frontage(world: World, side: Side, rng: np.random.Generator) -> None:
             continue
         span = float(rng.uniform(8, 24))
         _barrier(world, side, z, span, rng)
-        for at in np.arange(z + 1, z + span, 3.5):
+        for at in np.arange(z + 1, z + span, 5.0):
             x = side.sign * (side.front + float(rng.uniform(2, 9)))
             _stand(world, trees[int(rng.integers(5))], x, float(at), rng, (0.8, 1.3))
-        for at in np.arange(z + 0.5, z + span, 2.2):
+        for at in np.arange(z + 0.5, z + span, 3.0):
             if rng.random() < 0.6:
                 x = side.sign * (side.front + float(rng.uniform(0.6, 2.5)))
                 _stand(world, bushes[int(rng.integers(4))], x, float(at), rng, (0.8, 1.5))
@@ -63,19 +67,19 @@ def _barrier(world: World, side: Side, z: float, span: float, rng: np.random.Gen
         world.add(Barrier(x, z + span / 2, 0, span / 2, texture, height, label))
 
 
-def _tree(world: World, index: int) -> Lazy[list[Sprite]]:
+def _tree(world: World, index: int) -> Pictures:
     rng = world.generator(1, index)
-    return Lazy(lambda: [vegetation.tree(rng(), world.air.sun_side)])
+    return (Lazy(lambda: vegetation.tree(rng(), world.air.sun_side)),)
 
 
-def _bush(world: World, index: int) -> Lazy[list[Sprite]]:
+def _bush(world: World, index: int) -> Pictures:
     rng = world.generator(2, index)
-    return Lazy(lambda: [vegetation.bush(rng(), world.air.sun_side)])
+    return (Lazy(lambda: vegetation.bush(rng(), world.air.sun_side)),)
 
 
 def _stand(
     world: World,
-    sprites: Lazy[list[Sprite]],
+    sprites: Pictures,
     x: float,
     z: float,
     rng: np.random.Generator,
@@ -103,7 +107,7 @@ def place_greenery(world: World, side: Side, rng: np.random.Generator) -> None:
                 at = float(z + rng.normal(0, 0.8))
                 _stand(world, trees[int(rng.integers(5))], side.sign * x, at, rng, (0.7, 1.1))
     if side.front - side.walk > 1.2:
-        for z in np.arange(_START, world.length, 3.0):
+        for z in np.arange(_START, world.length, 4.0):
             if rng.random() < 0.55:
                 x = side.sign * float(rng.uniform(side.walk + 0.4, side.front - 0.3))
                 at = float(z + rng.uniform(0, 2))
@@ -113,10 +117,10 @@ def place_greenery(world: World, side: Side, rng: np.random.Generator) -> None:
 def place_furniture(world: World, side: Side, rng: np.random.Generator) -> None:
     """Put lamps, signs, traffic lights and bollards along the kerb."""
     kerb = side.sign * (side.kerb + 0.45)
-    lamps = [Lazy(lambda g=world.generator(3, i): [furniture.lamp_post(g())]) for i in range(2)]  # type: ignore[misc]
-    signs = [Lazy(lambda g=world.generator(4, i): [furniture.traffic_sign(g())]) for i in range(6)]  # type: ignore[misc]
-    lights = [Lazy(lambda g=world.generator(5, i): [furniture.traffic_light(g())]) for i in range(3)]  # type: ignore[misc]
-    posts = Lazy(lambda: [furniture.bollard(world.generator(6)())])
+    lamps = [_single(world, furniture.lamp_post, (3, i)) for i in range(2)]
+    signs = [_single(world, furniture.traffic_sign, (4, i)) for i in range(6)]
+    lights = [_single(world, furniture.traffic_light, (5, i)) for i in range(3)]
+    posts = _single(world, furniture.bollard, (6,))
     lamp = lamps[int(rng.integers(2))]
     for z in np.arange(_START + rng.uniform(0, 20), world.length, float(rng.uniform(20, 32))):
         _fixture(world, lamp, kerb, float(z), side.sign < 0, (0.3, 6.0))
@@ -136,9 +140,15 @@ def place_furniture(world: World, side: Side, rng: np.random.Generator) -> None:
             _fixture(world, posts, kerb, float(z), False, (0.25, 0.9))
 
 
+def _single(
+    world: World, make: Callable[[np.random.Generator], Sprite], key: tuple[int, ...]
+) -> Pictures:
+    return (Lazy(lambda: make(world.generator(*key)())),)
+
+
 def _fixture(
     world: World,
-    sprites: Lazy[list[Sprite]],
+    sprites: Pictures,
     x: float,
     z: float,
     mirrored: bool,
@@ -156,15 +166,9 @@ def _crossings(world: World) -> list[float]:
 
 def place_people(world: World, side: Side, rng: np.random.Generator) -> None:
     """Put people on the sidewalk and on crossings, and riders on the edge of the road."""
-    sun, amount = world.air.sun_side, world.config.people
-    walkers = [
-        Lazy(lambda g=world.generator(8, i): people.walker(g(), sun, False))  # type: ignore[misc]
-        for i in range(8)
-    ]
-    strollers = [
-        Lazy(lambda g=world.generator(9, i): people.walker(g(), sun, True))  # type: ignore[misc]
-        for i in range(8)
-    ]
+    amount = world.config.people
+    walkers = [_stride(world, (8, i), False) for i in range(8)]
+    strollers = [_stride(world, (9, i), True) for i in range(8)]
     for z in np.arange(_START, world.length, 4.0):
         if rng.random() < 0.26 * amount:
             x = side.sign * float(rng.uniform(side.verge + 0.4, side.walk - 0.3))
@@ -186,6 +190,15 @@ def place_people(world: World, side: Side, rng: np.random.Generator) -> None:
     _place_riders(world, side, rng)
 
 
+def _stride(world: World, key: tuple[int, ...], sideways: bool) -> Pictures:
+    rng = world.generator(*key)
+
+    def picture(phase: int) -> Lazy[Sprite]:
+        return Lazy(lambda: people.walker(rng(), world.air.sun_side, sideways, phase))
+
+    return tuple(picture(phase) for phase in range(people.PHASES))
+
+
 def _place_riders(world: World, side: Side, rng: np.random.Generator) -> None:
     sun, amount = world.air.sun_side, world.config.people
     makers = (people.cyclist, people.motorcyclist)
@@ -197,7 +210,7 @@ def _place_riders(world: World, side: Side, rng: np.random.Generator) -> None:
         key = (10, 0 if side.sign > 0 else 1, index % 8)
         seed = world.generator(*key)
         crossing = rng.random() < 0.25
-        picture = Lazy(lambda m=make, g=seed, c=crossing: [m(g(), sun, c)])  # type: ignore[misc]
+        picture = (_rider(make, seed, sun, crossing),)
         at, pace = float(z + rng.uniform(0, 12)), float(rng.uniform(3, 6))
         instances = (world.instance(), world.instance())
         if crossing:
@@ -208,6 +221,15 @@ def _place_riders(world: World, side: Side, rng: np.random.Generator) -> None:
                                    mirrored=bool(rng.random() < 0.5)))  # fmt: skip
         elif not world.hides_unknown(x, 0.4, at - 0.5, at + 0.5, side.sign * pace):
             world.add(Standing(x, at, side.sign * pace, 0, picture, instances, 0.7, 1.7))
+
+
+def _rider(
+    make: Callable[[np.random.Generator, float, bool], Sprite],
+    rng: Callable[[], np.random.Generator],
+    sun_side: float,
+    sideways: bool,
+) -> Lazy[Sprite]:
+    return Lazy(lambda: make(rng(), sun_side, sideways))
 
 
 def paint_road(world: World, rng: np.random.Generator) -> None:

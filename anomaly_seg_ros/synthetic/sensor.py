@@ -81,8 +81,9 @@ class Sensor:
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], strength: float) -> Pixels:
     """Return grey and some colour noise around 128."""
-    grey = rng.normal(0, 0.85 * strength, (*shape, 1))
-    return to_pixels(128 + grey + rng.normal(0, 0.5 * strength, (*shape, 3)))
+    grey = rng.standard_normal((*shape, 1), np.float32)
+    colour = rng.standard_normal((*shape, 3), np.float32)
+    return to_pixels(128 + strength * (np.float32(0.85) * grey + np.float32(0.5) * colour))
 
 
 def _rain(rng: np.random.Generator, shape: tuple[int, int]) -> Pixels:

@@ -43,7 +43,7 @@ class Shadows:
 
     def contact(self, x: float, z: float, radius_x: float, radius_z: float, dark: float) -> None:
         """Darken an ellipse under an object by up to `dark` (0 to 1)."""
-        if z - radius_z - self._camera.z < 1 or self._mask.size == 0:
+        if not 1 < z - radius_z - self._camera.z < 80 or self._mask.size == 0:
             return
         column, bottom, scale = self._camera.project_point(x, 0, z - radius_z)
         top = self._camera.project_point(x, 0, z + radius_z)[1]
@@ -67,7 +67,7 @@ class Shadows:
     def cast(self, x: float, z: float, width: float, length: float, height: float) -> None:
         """Add the sun's shadow of a box that stands on the ground around (x, z)."""
         sun = self._air.sun_direction
-        if self._sunless > 0.85 or z + length + 30 < self._camera.z:
+        if self._sunless > 0.85 or not -30 - length < z - self._camera.z < 80:
             return
         reach = min(height / max(float(sun[1]), 0.25), 4 * height)
         shift = np.array([-sun[0], -sun[2]]) * reach
@@ -90,4 +90,4 @@ class Shadows:
         """Darken the ground."""
         if self._mask.size:
             soft = cv2.blur(self._mask, (5, 3))
-            canvas.darken(pixels(cv2.cvtColor(soft, cv2.COLOR_GRAY2RGB)), (0, self._top))
+            canvas.darken(pixels(cv2.cvtColor(soft, cv2.COLOR_GRAY2RGBA)), (0, self._top))

@@ -9,7 +9,7 @@ import numpy as np
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.synthetic import labels
-from anomaly_seg_ros.synthetic.arrays import Pixels, fractal, pixels, to_pixels
+from anomaly_seg_ros.synthetic.arrays import Pixels, four_channels, fractal, pixels, to_pixels
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import Camera
 from anomaly_seg_ros.synthetic.canvas import Canvas
@@ -32,7 +32,8 @@ class Sky:
         self._above = rows
         # 0 at the panorama's top, 1 at the horizon; the gradient is steep near the horizon.
         share = (np.linspace(0, 1, rows, dtype=np.float32) ** 1.6)[:, None, None]
-        sky = np.asarray(air.light.zenith) * (1 - share) + np.asarray(air.light.horizon) * share
+        zenith, horizon = (np.float32(c) for c in (air.light.zenith, air.light.horizon))
+        sky = zenith * (1 - share) + horizon * share
         cover = _CLOUDS[air.weather]
         small = (max(rows // 2, 4), max(columns // 2, 8))
         # Clouds are seen from the side low over the horizon, so they are wide and flat.
@@ -42,11 +43,11 @@ class Sky:
         density *= np.linspace(1, 0.35, rows, dtype=np.float32)[:, None]
         lower = cv2.GaussianBlur(density, (0, 0), max(rows / 40, 0.8))
         glow = np.asarray(air.light.sun) + np.asarray(air.light.ambient)
-        bright = np.minimum(glow * 232, 250)
+        bright = np.minimum(glow * 232, 250).astype(np.float32)
         shaded = bright * (0.72 if cover < 0.9 else 0.82)
         tone = bright + (shaded - bright) * lower[:, :, None]
         sky = sky + (tone - sky) * (density * 0.85)[:, :, None]
-        self._sky: Pixels = to_pixels(sky)
+        self._sky = four_channels(to_pixels(sky))
         self._skyline, self._owners = _skyline(width, columns, air, rng)
 
     def draw(self, canvas: Canvas, camera: Camera) -> None:
@@ -63,12 +64,12 @@ class Sky:
         visible = slice(max(-top, 0), rows)
         _copy_wrapped(self._sky[visible], canvas.image[max(top, 0) : horizon], start)
         rows = min(self._skyline.shape[0], horizon)
-        patch = np.empty((rows, width, 3), np.uint8)
+        patch = np.empty((rows, width, 4), np.uint8)
         owners = np.empty((rows, width), np.uint8)
         _copy_wrapped(self._skyline[self._skyline.shape[0] - rows :], patch, start)
         _copy_wrapped(self._owners[self._owners.shape[0] - rows :], owners, start)
-        parts = np.array([0, canvas.part(labels.VEGETATION), canvas.part(labels.BUILDING)])
-        canvas.paste(patch, owners, (0, horizon - rows), parts.astype(np.uint16))
+        parts = canvas.table((canvas.part(labels.VEGETATION), canvas.part(labels.BUILDING)))
+        canvas.paste(patch, owners, (0, horizon - rows), parts)
 
 
 def _copy_wrapped(source: Pixels, target: Pixels, start: int) -> None:
@@ -105,4 +106,4 @@ def _skyline(
             image[block][windows] *= 0.85
             owners[block] = 2
         column += step
-    return to_pixels(image), pixels(owners)
+    return four_channels(to_pixels(image)), pixels(owners)

@@ -9,13 +9,13 @@ sizes and pasted at sub-pixel positions, so they neither flicker nor jump.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.synthetic.arrays import Colour, Pixels, pixels, to_pixels
+from anomaly_seg_ros.synthetic.arrays import Colour, Pixels, four_channels, pixels, to_pixels
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
 from anomaly_seg_ros.synthetic.canvas import Canvas
@@ -37,6 +37,14 @@ class Sprite:
     levels: tuple[tuple[Pixels, Pixels], ...]
     labels: tuple[int, ...]
     scale: float
+    _toned: dict[tuple[int, int], Pixels] = field(default_factory=dict, repr=False, compare=False)
+
+    def _lit(self, level: int, tone: Pixels) -> Pixels:
+        # Tables live as long as the clip's atmosphere, so their identity can stand for them.
+        key = (level, id(tone))
+        if key not in self._toned:
+            self._toned[key] = four_channels(cv2.LUT(self.levels[level][0], tone))
+        return self._toned[key]
 
     @property
     def width(self) -> float:
@@ -73,7 +81,8 @@ class Sprite:
         if window is None:
             return
         level = min(max(int(math.floor(-math.log2(max(factor, 1e-6)))), 0), len(self.levels) - 1)
-        colour, parts = self.levels[level]
+        parts = self.levels[level][1]
+        colour = self._lit(level, air.table(shade, depth))
         step = parts.shape[1] / full_width
         # Maps patch pixels to sprite pixels, both with centres at whole numbers.
         inverse_x, inverse_y = step / factor, parts.shape[0] / full_height / factor
@@ -91,10 +100,7 @@ class Sprite:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        patch = cv2.LUT(patch, air.table(shade, depth))
-        owners = np.array(
-            [0, *(canvas.part(n, i) for n, i in zip(self.labels, instances))], np.uint16
-        )
+        owners = canvas.table(canvas.part(n, i) for n, i in zip(self.labels, instances))
         canvas.paste(pixels(patch), pixels(mask), (window[0], window[1]), owners)
 
 
@@ -180,14 +186,14 @@ class Brush:
 
     def finish(self, labels: tuple[int, ...], levels: int = 6) -> Sprite:
         """Return the sprite; colours are spread past the outline so that edges do not darken."""
-        solid = (self.parts > 0).astype(np.float32)
-        sigma = max(self.scale * 0.02, 1.5)
-        weight = cv2.GaussianBlur(solid, (0, 0), sigma)
-        spread = cv2.GaussianBlur(self.colour * solid[:, :, None], (0, 0), sigma)
-        spread /= np.maximum(weight, 1e-3)[:, :, None]
-        mean = self.colour[self.parts > 0].mean(0) if solid.any() else np.zeros(3)
-        spread = np.where(weight[:, :, None] > 1e-2, spread, mean)
-        colour = np.where(solid[:, :, None] > 0, self.colour, to_pixels(spread))
+        solid = pixels(cv2.compare(self.parts, 0, cv2.CMP_NE))
+        inside = pixels(cv2.copyTo(self.colour, solid))
+        weight = cv2.cvtColor(cv2.blur(solid, (9, 9)), cv2.COLOR_GRAY2RGB)
+        colour = pixels(cv2.divide(cv2.blur(inside, (9, 9)), weight, scale=255))
+        # Far from the outline nothing was spread; the mean colour stands in at small sizes.
+        mean = np.array(cv2.mean(self.colour, solid)[:3])
+        colour[weight[:, :, 0] < 8] = to_pixels(mean)
+        cv2.copyTo(self.colour, solid, colour)
         result = [(colour, self.parts)]
         while len(result) < levels and min(result[-1][1].shape) >= 8:
             last_colour, last_parts = result[-1]

@@ -72,7 +72,7 @@ class Thing:
 
         Sideways distance counts half: beside a parked car, the sidewalk lies behind it.
         """
-        side = abs(self.x + float(camera.lateral_shift(camera.z)))
+        side = abs(self.x - camera.x)
         return self.z_at(time) - camera.z + 0.5 * side
 
     def shadow(self, shadows: Shadows, time: float) -> None:
@@ -88,7 +88,7 @@ class Standing(Thing):
     """A sprite, or a stride of sprites; see `Thing`.
 
     Args:
-        sprites: Pictures of one stride, or a single one.
+        sprites: Makers of the pictures of one stride, or of a single one.
         instances: Instance number of each part of the sprite.
         width: Metres, for the shadow.
         height: Metres, for the shadow.
@@ -99,7 +99,7 @@ class Standing(Thing):
         span: Metres from the centre line where it turns around.
     """
 
-    sprites: Callable[[], Sequence[Sprite]]
+    sprites: Sequence[Callable[[], Sprite]]
     instances: tuple[int, ...]
     width: float
     height: float
@@ -128,13 +128,16 @@ class Standing(Thing):
 
     def draw(self, view: View) -> None:
         """Draw the picture that fits the moment."""
-        sprites = self.sprites()
+        depth = self.z_at(view.time) - view.camera.z
+        if depth < 2.5 and abs(self.x_at(view.time) - view.camera.x) < 1.2:
+            # The camera drives through whatever stands in its way rather than fill the image.
+            return
         moved = math.hypot(self.speed, self.slide) * view.time + self.z
-        index = int(moved / self.stride * len(sprites)) % len(sprites)
+        index = int(moved / self.stride * len(self.sprites)) % len(self.sprites)
         sun = view.air.sun_direction
         shade = 0.45 - 0.3 * float(sun[2]) + 0.1 * float(sun[1])
         place = (self.x_at(view.time), 0.0, self.z_at(view.time))
-        sprites[index].draw(
+        self.sprites[index]().draw(
             view.canvas, view.camera, view.air, place, self.instances, shade,
             self.mirrored != self._swing(view.time)[1], self.zoom,
         )  # fmt: skip

@@ -18,16 +18,19 @@ from anomaly_seg_ros.synthetic.vehicles import Vehicle
 from anomaly_seg_ros.synthetic.world import VIEW, World, ego_side_free
 
 
+def _model(
+    make: Callable[[np.random.Generator], Vehicle], rng: Callable[[], np.random.Generator]
+) -> Lazy[Vehicle]:
+    return Lazy(lambda: make(rng()))
+
+
 class Garage:
     """The vehicles of a clip; each model is built when it is first seen."""
 
     def __init__(self, world: World) -> None:
         def lot(key: int, make: Callable[[np.random.Generator], Vehicle], count: int,
                 ) -> list[Lazy[Vehicle]]:  # fmt: skip
-            return [
-                Lazy(lambda g=world.generator(key, i): make(g()))  # type: ignore[misc]
-                for i in range(count)
-            ]
+            return [_model(make, world.generator(key, i)) for i in range(count)]
 
         self.cars = lot(20, vehicles.car, 14)
         self.trucks = lot(21, vehicles.truck, 3)
@@ -72,14 +75,15 @@ def place_unknown(world: World, rng: np.random.Generator) -> None:
             ):
                 break
         sun, mirrored = world.air.sun_side, bool(rng.random() < 0.5)
-        picture: Lazy[list[Sprite]] = Lazy(
-            lambda k=kind, s=seed: [unknown(k, s, sun).sprite]  # type: ignore[misc]
-        )
         thing = Standing(
-            x, z, 0, 0, picture, (world.instance(),), width, height, mirrored=mirrored
+            x, z, 0, 0, (_picture(kind, seed, sun),), (world.instance(),), width, height, mirrored=mirrored
         )
         world.unknown.append((thing, time))
         world.add(thing)
+
+
+def _picture(kind: str, seed: int, sun_side: float) -> Lazy[Sprite]:
+    return Lazy(lambda: unknown(kind, seed, sun_side).sprite)
 
 
 def _somewhere(

@@ -57,12 +57,12 @@ def car(rng: np.random.Generator) -> Vehicle:
     bumper = 0.48 * belt + 0.12
     # The outline from the front bumper over the roof to the rear bumper: z, y, half width.
     outline = [
-        (front - 0.08, sill, half * 0.93), (front, bumper, half * 0.94),
-        (front - 0.12, belt * 0.86, half * 0.95), (screen_foot, belt, half * 0.97),
+        (front - 0.08, sill, half * 0.97), (front, bumper, half * 0.97),
+        (front - 0.12, belt * 0.86, half * 0.97), (screen_foot, belt, half * 0.97),
         (roof_front, height * 0.985, top), ((roof_front + roof_rear) / 2, height, top),
         (roof_rear, height * 0.975, top), (boot, belt * 1.02, half * 0.97),
-        (back + 0.04, belt * 0.97, half * 0.95), (back, bumper, half * 0.94),
-        (back + 0.06, sill, half * 0.92),
+        (back + 0.04, belt * 0.97, half * 0.97), (back, bumper, half * 0.97),
+        (back + 0.06, sill, half * 0.97),
     ]  # fmt: skip
     builder = MeshBuilder()
     _underside(builder, half, front, back)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, pixels
+from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, four_channels, pixels
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
 from anomaly_seg_ros.synthetic.canvas import Canvas
@@ -22,15 +22,22 @@ class Texture:
 
     def __init__(self, image: Pixels) -> None:
         self._levels: dict[tuple[int, int], Pixels] = {(0, 0): image}
+        self._toned: dict[tuple[int, int, int], Pixels] = {}
 
-    def level(self, width: float, height: float) -> Pixels:
-        """Return the smallest version that still has about `width` x `height` pixels."""
+    def level(self, width: float, height: float, tone: Pixels) -> Pixels:
+        """Return the smallest version that still has about `width` x `height` pixels.
+
+        `tone` is a look-up table that lives as long as the texture; results are kept per table.
+        """
         full = self._levels[0, 0]
         key = (_halvings(full.shape[1], width), _halvings(full.shape[0], height))
         if key not in self._levels:
             size = (max(full.shape[1] >> key[0], 1), max(full.shape[0] >> key[1], 1))
             self._levels[key] = pixels(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
-        return self._levels[key]
+        toned = self._toned.get((*key, id(tone)))
+        if toned is None:
+            toned = self._toned[(*key, id(tone))] = four_channels(cv2.LUT(self._levels[key], tone))
+        return toned
 
 
 def _halvings(full: int, wanted: float) -> int:
@@ -77,7 +84,9 @@ def draw_wall(
         return
     span = abs(float(corners[1, 0] - corners[0, 0])) / max(cut1 - cut0, 1e-6)
     tall = float(max(corners[3, 1] - corners[0, 1], corners[2, 1] - corners[1, 1]))
-    image = texture.level(span, tall)
+    # Distance along a long wall varies; the middle of what is visible stands for it.
+    depth = float(2 / (1 / depths[0] + 1 / depths[1]))
+    image = texture.level(span, tall, air.table(shade, depth))
     rows, columns = image.shape[:2]
     source = np.array([
         (cut0 * columns, 0), (cut1 * columns, 0), (cut1 * columns, rows), (cut0 * columns, rows)
@@ -88,12 +97,9 @@ def draw_wall(
     patch = cv2.warpPerspective(
         image, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # Distance along a long wall varies; the middle of what is visible stands for it.
-    depth = float(2 / (1 / depths[0] + 1 / depths[1])) if min(depths) > 0 else float(max(depths))
-    patch = cv2.LUT(patch, air.table(shade, depth))
     mask = np.zeros((shape[1], shape[0]), np.uint8)
     cv2.fillConvexPoly(mask, _fixed(local), 1, cv2.LINE_8, 4)
-    canvas.paste(pixels(patch), mask, (window[0], window[1]), canvas.part(*part))
+    canvas.paste(pixels(patch), mask, (window[0], window[1]), canvas.table([canvas.part(*part)]))
 
 
 def _fixed(points: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
