@@ -1,0 +1,132 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The exported file: what it holds, and that a wrong one is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch')
+onnx = pytest.importorskip('onnx')
+pytest.importorskip('onnxscript')
+onnxruntime = pytest.importorskip('onnxruntime')
+
+from torch import nn  # noqa: E402
+
+from anomaly_seg_ros.bundle import Preprocessing  # noqa: E402
+from anomaly_seg_ros.detector import Detector, ExportError, export  # noqa: E402
+from anomaly_seg_ros.detector import export as export_function  # noqa: E402
+from anomaly_seg_ros.detector.export import difference  # noqa: E402
+from anomaly_seg_ros.size import Size  # noqa: E402
+
+OUTPUTS = ['labels', 'confidence', 'max_softmax', 'entropy', 'max_logit', 'energy', 'max_min']
+
+
+@pytest.fixture(scope='module')
+def exported(make_detector: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    detector = make_detector('streetnet')
+    path = tmp_path_factory.mktemp('export') / 'detector.onnx'
+    export(detector, path)
+    return detector, path
+
+
+@pytest.mark.parametrize('shape', [(1, 64, 96), (2, 64, 96), (1, 47, 131), (3, 9, 5), (1, 1, 1)])
+def test_file_gives_the_networks_numbers(
+    exported: tuple[Any, Path], shape: tuple[int, ...]
+) -> None:
+    detector, path = exported
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    image = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
+    with torch.inference_mode():
+        expected = detector(torch.from_numpy(image))
+    for name, ours, theirs in zip(
+        OUTPUTS, expected, session.run(OUTPUTS, {'image': image}), strict=True
+    ):
+        assert theirs.shape == shape, name
+        assert difference(ours.numpy(), theirs) is None, name
+
+
+def test_labels_agree_where_rounding_is_decided(exported: tuple[Any, Path]) -> None:
+    """Sizes whose sample positions fall on pixel borders: half, third, and four thirds."""
+    detector, path = exported
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    for height, width in ((32, 48), (128, 192), (21, 32), (48, 72), (16, 24)):
+        image = np.random.default_rng(2).integers(0, 256, (1, height, width, 3), np.uint8)
+        with torch.inference_mode():
+            expected = detector.run(torch.from_numpy(image), ('labels',))['labels'].numpy()
+        assert np.array_equal(session.run(['labels'], {'image': image})[0], expected)
+
+
+def test_file_is_clean(exported: tuple[Any, Path]) -> None:
+    model = onnx.load(str(exported[1]))
+    onnx.checker.check_model(model, full_check=True)
+    assert [i.name for i in model.graph.input] == ['image']
+    assert [o.name for o in model.graph.output] == OUTPUTS
+    assert {o.domain for o in model.opset_import} <= {''}
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    assert all(size.dim_param for size in sizes[:3])
+    assert sizes[3].dim_value == 3
+    # The exporter writes stack traces, with paths of the machine, into every node.
+    content = exported[1].read_bytes()
+    assert b'.py' not in content
+    assert str(Path.cwd()).encode() not in content
+    # Batch normalisation is folded into the convolutions.
+    assert 'BatchNormalization' not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.slow
+def test_erfnet_exports(make_detector: Any, tmp_path: Path) -> None:
+    export(make_detector('erfnet'), tmp_path / 'erfnet.onnx')
+    assert (tmp_path / 'erfnet.onnx').stat().st_size > 1e6
+
+
+class Unexportable(nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(np.sort(image.numpy(), axis=1))
+
+
+def test_what_cannot_be_exported_leaves_no_file(tmp_path: Path) -> None:
+    detector = Detector(Unexportable(), Preprocessing(), Size(32, 16), ('max_logit',))
+    with pytest.raises(ExportError, match='Unexportable cannot be exported to ONNX'):
+        export(detector, tmp_path / 'x.onnx')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_numbers_are_refused(
+    make_detector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    module = sys.modules[export_function.__module__]
+    detector = make_detector('streetnet', '64x32', 3)
+    real = module._centre_label_pixels
+
+    def damage(model: Any) -> None:
+        real(model)
+        biases = [
+            i for i in model.graph.initializer if 'classifier' in i.name and 'bias' in i.name
+        ]
+        values = onnx.numpy_helper.to_array(biases[0]) + 1
+        biases[0].CopyFrom(onnx.numpy_helper.from_array(values, biases[0].name))
+
+    monkeypatch.setattr(module, '_centre_label_pixels', damage)
+    with pytest.raises(ExportError, match="output 'max_logit' differs from PyTorch: by 1"):
+        export(detector, tmp_path / 'x.onnx')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tolerances() -> None:
+    labels = np.zeros((1, 100, 100), np.uint8)
+    few, many = labels.copy(), labels.copy()
+    few[0, 0, :9], many[0, 0, :11] = 1, 1
+    assert difference(labels, few) is None
+    assert 'only 99.89% of the pixels are equal' in str(difference(labels, many))
+    score = np.full((1, 2, 2), 10, np.float32)
+    assert difference(score, score + np.float32(0.009)) is None
+    assert 'by 0.02' in str(difference(score, score + np.float32(0.02)))
+    assert 'instead of' in str(difference(score, score[0]))
+    assert 'instead of' in str(difference(score, score.astype(np.float64)))
