@@ -183,30 +183,29 @@ class Children:
         for child in self._children:
             child.start_reading()
 
-    def wait_for(self, last: Child, others_after: float, seconds: float) -> None:
-        """Wait until all have ended; the others may go on for a while after `last`.
+    def wait_for(self, finishing: Sequence[Child], seconds: float) -> None:
+        """Wait until some children have ended well.
 
         Args:
-            last: The child whose end is the end of the work.
-            others_after: Seconds that the others get after `last` has ended.
-            seconds: Most seconds to wait altogether.
+            finishing: Those that end by themselves.
+            seconds: Most seconds to wait.
 
         Raises:
-            PipelineError: One of them failed, or the time is over; the message ends with the last
-                lines of the one that failed.
+            PipelineError: Any child failed, or the time is over; the message ends with the last
+                lines of the one to blame.
         """
         deadline = time.monotonic() + seconds
-        while last.code is None:
-            self.check()
-            if time.monotonic() > deadline:
-                msg = (
-                    f'{last.name} has not ended after {seconds:g} s; its last lines:\n'
-                    f'{last.last_lines}'
-                )
-                raise PipelineError(msg)
-            last.wait(0.1)
+        for child in finishing:
+            while child.code is None:
+                self.check()
+                if time.monotonic() > deadline:
+                    msg = (
+                        f'{child.name} has not ended after {seconds:g} s; its last lines:\n'
+                        f'{child.last_lines}'
+                    )
+                    raise PipelineError(msg)
+                child.wait(0.1)
         self.check()
-        last.wait(others_after)
 
     def check(self) -> None:
         """Notice a child that failed.

@@ -17,8 +17,6 @@ from anomaly_seg_ros.pipeline.processes import Children, PipelineError, node_env
 from anomaly_seg_ros.sources.bag import choose_image_topic
 
 _PLAYED = re.compile(r'played (\d+)/(\d+)')
-_AFTERWARDS = 30.0
-"""Seconds for the evaluator to compute its figures and close its bag."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Replay:
         classes: Number of classes of the detector.
         detector: Parameters of the detector node.
         own_graph: Keep the nodes out of every other ROS graph.
+        start_timeout: Most seconds for the nodes to find each other.
         timeout: Most seconds for the whole replay.
     """
 
@@ -51,6 +50,7 @@ class Replay:
     classes: int = 19
     detector: dict[str, Any] = field(default_factory=dict)
     own_graph: bool = False
+    start_timeout: float = 120.0
     timeout: float = 24 * 3600.0
 
 
@@ -99,22 +99,23 @@ def run_replay(
             },
             {'image': base},
         )
-        children.start_node(
+        player = children.start_node(
             'player',
             {
                 'bag': str(replay.bag),
                 'mode': replay.mode,
-                'rate': replay.rate,
+                'rate': float(replay.rate),
                 'image_topic': topic,
                 'frames': replay.frames or 0,
                 'wait_for': 'evaluator/processed',
                 'subscribers': 2,
+                'subscriber_timeout': float(replay.start_timeout),
                 'print_progress': True,
             },
             on_line=on_player_line,
         )
         children.start_reading()
-        children.wait_for(evaluator, _AFTERWARDS, replay.timeout)
+        children.wait_for((player, evaluator), replay.timeout)
     try:
         result: dict[str, Any] = json.loads(figures.read_text('utf-8'))
     except (OSError, ValueError) as error:
