@@ -14,6 +14,7 @@ from anomaly_seg_ros.nodes.parameters import (
     option,
 )
 from anomaly_seg_ros.nodes.qos import RELIABILITIES
+from anomaly_seg_ros.render import CONTENTS
 
 _RELIABILITIES = tuple(RELIABILITIES)
 
@@ -58,9 +59,7 @@ class DetectorParameters:
         constraints='a finite number, or .nan for the threshold of the bundle',
     )
     overlay_alpha: float = option(0.5, 'Opacity of the colours in the overlay', low=0.0, high=1.0)
-    overlay_content: str = option(
-        'both', 'What the overlay shows', choices=('labels', 'score', 'both')
-    )
+    overlay_content: str = option('both', 'What the overlay shows', choices=CONTENTS)
     image_transport: str = option(
         'raw',
         'raw subscribes to image, compressed to image/compressed',

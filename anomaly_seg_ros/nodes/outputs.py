@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image
 
 from anomaly_seg_ros.nodes.image_conversion import to_message
 from anomaly_seg_ros.nodes.label_info import LabelTable, label_info_class, label_info_message
-from anomaly_seg_ros.nodes.pipeline import RESULT_ENCODINGS, Results
+from anomaly_seg_ros.nodes.pipeline import RESULT_ENCODINGS
 from anomaly_seg_ros.nodes.qos import image_qos, latched_qos
 
 
@@ -43,9 +45,9 @@ class Outputs:
             name for name, publisher in self._images.items() if publisher.get_subscription_count()
         )
 
-    def publish(self, results: Results, header: Any) -> None:
-        """Publish results with the header of their image."""
-        for name, array in results.arrays.items():
+    def publish(self, arrays: Mapping[str, NDArray[Any]], header: Any) -> None:
+        """Publish results, by name, with the header of their image."""
+        for name, array in arrays.items():
             self._images[name].publish(to_message(array, RESULT_ENCODINGS[name], header))
 
     def publish_camera_info(self, info: Any) -> None:

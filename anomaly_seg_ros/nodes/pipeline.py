@@ -15,6 +15,7 @@ from anomaly_seg_ros.bundle import Bundle, BundleError, Card
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
+from anomaly_seg_ros.render import overlay
 
 LABELS, SCORE, MASK, CONFIDENCE, OVERLAY = (
     'labels', 'anomaly_score', 'anomaly_mask', 'confidence', 'overlay',
@@ -34,12 +35,28 @@ class Results:
     """What one image gave.
 
     Args:
-        arrays: The wanted results by name, each of the image's height and width.
+        labels: (H, W) uint8, None unless it was needed.
+        score: (H, W) float32, None unless it was needed.
+        mask: (H, W) uint8, 0 or 255, None unless it was needed and there is a threshold.
+        confidence: (H, W) uint8, None unless it was needed.
         engine_seconds: Time spent in the engine.
     """
 
-    arrays: dict[str, NDArray[Any]]
-    engine_seconds: float
+    labels: NDArray[np.uint8] | None = None
+    score: NDArray[np.float32] | None = None
+    mask: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.uint8] | None = None
+    engine_seconds: float = 0.0
+
+    def arrays(self, wanted: frozenset[str]) -> dict[str, NDArray[Any]]:
+        """Return those of the wanted results that there are, by name; never the overlay."""
+        found = {
+            LABELS: self.labels,
+            SCORE: self.score,
+            MASK: self.mask,
+            CONFIDENCE: self.confidence,
+        }
+        return {name: a for name, a in found.items() if name in wanted and a is not None}
 
 
 class Pipeline:
@@ -91,52 +108,37 @@ class Pipeline:
         return self.card.threshold.value
 
     def run(
-        self,
-        image: NDArray[np.uint8],
-        wanted: frozenset[str],
-        parameters: DetectorParameters,
+        self, image: NDArray[np.uint8], wanted: frozenset[str], parameters: DetectorParameters
     ) -> Results:
-        """Compute the wanted results and nothing else.
+        """Compute what the wanted results need, and nothing else.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             wanted: Names of `RESULT_ENCODINGS`.
-            parameters: Threshold and look of the overlay.
+            parameters: Threshold and content of the overlay.
 
-        Returns:
-            Labels, confidence and mask (0 or 255) as (H, W) uint8, the score as (H, W) float32,
-            the overlay as (H, W, 3) uint8 RGB. The mask is absent without a threshold.
+        Raises:
+            EngineError: The engine cannot run this image.
         """
         threshold = self.threshold(parameters)
         outputs = self._outputs(wanted, threshold, parameters.overlay_content)
         if not outputs:
-            return Results({}, 0.0)
+            return Results()
         begin = time.perf_counter()
         raw = self.engine.run(image[np.newaxis], outputs)
         seconds = time.perf_counter() - begin
-        labels, score = (raw[n][0] if n in raw else None for n in ('labels', self.score))
-        arrays: dict[str, NDArray[Any]] = {}
-        if LABELS in wanted and labels is not None:
-            arrays[LABELS] = labels
-        if CONFIDENCE in wanted:
-            arrays[CONFIDENCE] = raw['confidence'][0]
-        if SCORE in wanted and score is not None:
-            arrays[SCORE] = score
+        first = {name: array[0] for name, array in raw.items()}
+        score = first.get(self.score)
         mask = None
         if score is not None and threshold is not None and wanted & {MASK, OVERLAY}:
             mask = anomaly_mask(score, threshold)
-        if MASK in wanted and mask is not None:
-            arrays[MASK] = mask
-        if OVERLAY in wanted:
-            content = parameters.overlay_content
-            arrays[OVERLAY] = self._overlay(
-                image,
-                labels if content != 'score' else None,
-                score if content != 'labels' else None,
-                mask if content != 'labels' else None,
-                parameters.overlay_alpha,
-            )
-        return Results(arrays, seconds)
+        return Results(
+            labels=first.get('labels'),
+            score=score,
+            mask=mask,
+            confidence=first.get('confidence'),
+            engine_seconds=seconds,
+        )
 
     def _outputs(
         self, wanted: frozenset[str], threshold: float | None, content: str
@@ -152,24 +154,29 @@ class Pipeline:
             names.append(self.score)
         return tuple(names)
 
-    def _overlay(
-        self,
-        image: NDArray[np.uint8],
-        labels: NDArray[np.uint8] | None,
-        score: NDArray[np.float32] | None,
-        mask: NDArray[np.uint8] | None,
-        alpha: float,
+    def overlay(
+        self, image: NDArray[np.uint8], results: Results, parameters: DetectorParameters
     ) -> NDArray[np.uint8]:
-        from anomaly_seg_ros.render import overlay
+        """Draw results over their image, as the parameters say.
 
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            results: Of `run` with the overlay among the wanted.
+            parameters: Content and opacity.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+        """
+        content = parameters.overlay_content
         own = self.score == self.card.score
         return overlay(
             image,
-            labels,
-            score,
-            mask,
-            self.card.classes,
-            alpha,
+            results.labels,
+            results.score,
+            results.mask if content != 'labels' else None,
+            classes=self.card.classes,
+            content=content,
+            alpha=parameters.overlay_alpha,
             score_range=self.card.score_range if own else None,
         )
 

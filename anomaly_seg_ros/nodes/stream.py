@@ -15,7 +15,7 @@ from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 from anomaly_seg_ros.nodes.image_conversion import compressed_to_rgb, to_rgb
 from anomaly_seg_ros.nodes.inputs import Inputs
 from anomaly_seg_ros.nodes.outputs import Outputs
-from anomaly_seg_ros.nodes.pipeline import MASK, Pipeline
+from anomaly_seg_ros.nodes.pipeline import MASK, OVERLAY, Pipeline
 from anomaly_seg_ros.nodes.rate import RateLimiter
 from anomaly_seg_ros.nodes.worker import NewestWorker
 
@@ -116,17 +116,21 @@ class ImageStream:
         begin = time.perf_counter()
         try:
             image = compressed_to_rgb(message) if hasattr(message, 'format') else to_rgb(message)
-            wanted = self._outputs.wanted()
-            results = self._pipeline.run(image, wanted, self._options())
-            self._outputs.publish(results, message.header)
+            wanted, options = self._outputs.wanted(), self._options()
+            results = self._pipeline.run(image, wanted, options)
+            self._outputs.publish(results.arrays(wanted), message.header)
             self._relay.image_processed(stamp_of(message))
+            if OVERLAY in wanted:
+                # Last, since people can wait for it and vehicles do not.
+                overlay = self._pipeline.overlay(image, results, options)
+                self._outputs.publish({OVERLAY: overlay}, message.header)
         except AnomalySegError as error:
             self._reject(str(error))
             return
         except Exception as error:  # noqa: BLE001 - a dead thread would be a dead node
             self._reject(f'{type(error).__name__}: {error}')
             return
-        self._note_threshold(MASK in wanted and MASK not in results.arrays)
+        self._note_threshold(MASK in wanted and results.mask is None)
         total = time.perf_counter() - begin
         self._statistics.processed(
             engine=1e3 * results.engine_seconds,

@@ -50,6 +50,7 @@ class DetectorBench:
         self.infos = self.client.create_publisher(CameraInfo, 'camera_info', image_qos(depth=10))
         self.received: dict[str, list[Any]] = {}
         self.diagnostics: list[DiagnosticArray] = []
+        self._sent = 0
         self.client.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._subscriptions: dict[str, Any] = {}
         self._seconds = itertools.count(1)
@@ -86,7 +87,8 @@ class DetectorBench:
             if result:
                 return result
             time.sleep(0.002)
-        raise AssertionError(f'{what}: not within {timeout} s')
+        msg = f'{what}: not within {timeout} s'
+        raise AssertionError(msg)
 
     def subscribe(self, *names: str) -> None:
         """Listen to results; returns when the node knows of it."""
@@ -119,6 +121,7 @@ class DetectorBench:
     def send(self, message: Any) -> Any:
         """Publish an image or compressed image."""
         publisher = self.images if isinstance(message, Image) else self.compressed
+        self._sent = len(self.diagnostics)
         publisher.publish(message)
         return message
 
@@ -140,15 +143,21 @@ class DetectorBench:
         return self.node._statistics.snapshot(time.monotonic()).counts
 
     def status(
-        self, task: str, condition: Callable[[DiagnosticStatus], bool] = lambda _: True
+        self, task: str, condition: Callable[[DiagnosticStatus], bool] | None = None
     ) -> DiagnosticStatus:
-        """Wait for diagnostics of a task, published from now on, that fulfil a condition."""
-        seen = len(self.diagnostics)
+        """Wait for diagnostics of a task.
+
+        With a condition it may have been published at any time after the last image was sent,
+        without one it is published from now on.
+        """
+        seen = self._sent if condition else len(self.diagnostics)
 
         def find() -> DiagnosticStatus | None:
             for message in self.diagnostics[seen:]:
                 for status in message.status:
-                    if status.name.endswith(f': {task}') and condition(status):
+                    if not status.name.endswith(f': {task}'):
+                        continue
+                    if condition is None or condition(status):
                         return status
             return None
 
