@@ -57,9 +57,7 @@ def class_legend(classes: ClassSet = CITYSCAPES, *, width: int = 1024, row: int 
         msg = f'received a legend of width {width} and row {row}, expected at least 64 and 8'
         raise RenderError(msg)
     scale = _scale(row)
-    cells = [
-        row + 8 + cv2.getTextSize(name, _FONT, scale, 1)[0][0] + 10 for name in classes.names
-    ]
+    cells = [row + 8 + cv2.getTextSize(name, _FONT, scale, 1)[0][0] + 10 for name in classes.names]
     cell = min(max(cells), width)
     columns = max(width // cell, 1)
     rows = -(-len(classes) // columns)

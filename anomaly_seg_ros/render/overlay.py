@@ -24,8 +24,8 @@ from anomaly_seg_ros.render.palette import (
 CONTENTS = ('labels', 'score', 'both')
 """What an overlay can show; the mask is drawn in all of them."""
 
-MASK_COLOUR = (255, 0, 220)
-"""Magenta: no Cityscapes class and no heat colour comes near it."""
+MASK_COLOUR = (0, 255, 255)
+"""Cyan: no Cityscapes class and no heat colour comes near it."""
 
 _MASK_FILL = 0.25
 
@@ -88,7 +88,7 @@ def overlay(
 def _blend_labels(image: Pixels, labels: Pixels, classes: ClassSet, alpha: float) -> Pixels:
     colours = colorize(labels, classes)
     blended = cv2.addWeighted(image, 1 - alpha, colours, alpha, 0, colours)
-    unlabelled = cv2.compare(labels, len(classes), cv2.CMP_GE)
+    unlabelled = (labels >= len(classes)).view(np.uint8)
     if cv2.countNonZero(unlabelled):
         cv2.copyTo(image, unlabelled, blended)
     return blended.astype(np.uint8, copy=False)
@@ -121,7 +121,7 @@ def outline_mask(image: Pixels, mask: Pixels) -> None:
     The outline is 1 to 3 pixels wide, with the image's width, and lies inside and outside of
     the mask's edge.
     """
-    solid = cv2.compare(mask.astype(np.uint8, copy=False), 0, cv2.CMP_NE)
+    solid = (mask != 0).view(np.uint8)
     left, top, width, height = cv2.boundingRect(solid)
     if width == 0:
         return

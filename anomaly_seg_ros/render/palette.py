@@ -75,8 +75,7 @@ def heat_index(score: NDArray[np.floating], score_range: ScoreRange | None) -> P
     # Half precision is widened, a private copy is needed for what is replaced below.
     values = np.array(score, np.float32)
     cv2.patchNaNs(values, low)
-    cv2.max(values, low, values)
-    cv2.min(values, high, values)
+    np.clip(values, low, high, out=values)
     gain = 255 / (high - low)
     return cv2.convertScaleAbs(values, alpha=gain, beta=-low * gain).astype(np.uint8, copy=False)
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Integers = NDArray[np.int32]
 Colour = tuple[float, float, float]
 """Red, green, blue, 0 to 255."""
 
@@ -28,7 +30,7 @@ def four_channels(image: Any) -> Pixels:
 
 def to_pixels(array: Any) -> Pixels:
     """Round and clip to 0..255 as uint8."""
-    return np.clip(np.rint(array), 0, 255).astype(np.uint8)
+    return pixels(np.clip(np.rint(array), 0, 255).astype(np.uint8))
 
 
 def fractal(

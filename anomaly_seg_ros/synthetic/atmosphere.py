@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from anomaly_seg_ros.synthetic.arrays import Colour, Floats, Pixels, mix, to_pixels
+from anomaly_seg_ros.synthetic.arrays import (
+    Colour,
+    Floats,
+    Integers,
+    Pixels,
+    mix,
+    scaled,
+    to_pixels,
+)
 from anomaly_seg_ros.synthetic.config import ANY, LIGHTS, WEATHERS, SceneConfig
 
 
@@ -34,12 +42,16 @@ _LIGHTS = {
 _HAZE_LENGTH = {'clear': 900.0, 'cloudy': 600.0, 'haze': 110.0, 'rain': 220.0}
 
 
+def _sum(first: Colour, second: Colour) -> Colour:
+    return (first[0] + second[0], first[1] + second[1], first[2] + second[2])
+
+
 def _exposed(light: Light, level: float) -> Light:
     """Scale a light as the camera's exposure control would: a grey street comes out alike."""
     sun, ambient = np.asarray(light.sun), np.asarray(light.ambient)
     flat = 0.12 + 0.8 * math.sin(math.radians(light.elevation))
     gain = level / float((ambient + 0.5 * (flat + 0.35) * sun).mean())
-    return replace(light, sun=tuple(sun * gain), ambient=tuple(ambient * gain))
+    return replace(light, sun=scaled(light.sun, gain), ambient=scaled(light.ambient, gain))
 
 
 @dataclass(frozen=True)
@@ -74,8 +86,8 @@ class Atmosphere:
         if weather in ('rain', 'haze', 'cloudy'):
             dim = {'rain': 0.25, 'haze': 0.35, 'cloudy': 0.75}[weather]
             light = Light(
-                tuple(c * dim for c in light.sun),
-                tuple(c + 0.45 * s * (1 - dim) for c, s in zip(light.ambient, light.sun)),
+                scaled(light.sun, dim),
+                _sum(light.ambient, scaled(light.sun, 0.45 * (1 - dim))),
                 mix(light.zenith, (170, 176, 184), 0.9 * (1 - dim)),
                 mix(light.horizon, (208, 210, 212), 0.9 * (1 - dim)),
                 light.elevation,
@@ -113,16 +125,20 @@ class Atmosphere:
         share: Floats = 1 - np.exp(-np.maximum(np.asarray(depth, float), 0) / self.haze_length)
         return share
 
-    def colours(self, base: Floats, shade: Floats, depth: float) -> Floats:
+    def colours(self, base: Floats, shade: Floats | float, depth: float) -> Floats:
         """Light and fade surface colours (N, 3)."""
         lit = np.minimum(base * self.gains(shade), 255)
         share = float(self.fade(depth))
         result: Floats = lit + (np.asarray(self.haze) - lit) * share
         return result
 
+    def haze_step(self, depth: Floats | float) -> Integers:
+        """Return the haze in front of something as a whole number, the steps of `table`."""
+        return np.rint(self.fade(depth) * 64).astype(np.int32)
+
     def table(self, shade: float, depth: float) -> Pixels:
         """Return the (1, 256, 3) look-up table that lights and fades an image patch."""
-        key = (round(shade * 16), round(float(self.fade(depth)) * 64))
+        key = (round(shade * 16), int(self.haze_step(depth)))
         table = self._tables.get(key)
         if table is None:
             ramp = np.arange(256)[:, None] * self.gains(key[0] / 16)

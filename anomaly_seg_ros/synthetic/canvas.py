@@ -9,17 +9,23 @@ edges as a real lens does, and touches no label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.size import Size
-from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, pixels
+from anomaly_seg_ros.synthetic.arrays import Floats, Integers, Pixels, pixels
 
 _SHIFT = 4
 _FAR_OUT = 30000.0
+
+
+def fixed_point(points: Floats) -> Integers:
+    """Return image points (N, 2) as OpenCV's fixed-point numbers."""
+    return np.rint(np.clip(points, -_FAR_OUT, _FAR_OUT) * (1 << _SHIFT)).astype(np.int32)
 
 
 class Canvas:
@@ -48,22 +54,32 @@ class Canvas:
             table[value] = part
         return table
 
-    def polygon(self, points: Floats, colour: tuple[float, ...], part: int | None) -> None:
+    def polygon(self, points: Floats, colour: Sequence[float], part: int | None) -> None:
         """Fill a polygon, convex or not; without a part it only paints."""
-        if np.abs(points).max() > _FAR_OUT:
-            points = np.clip(points, -_FAR_OUT, _FAR_OUT)
-        fixed = np.rint(points * (1 << _SHIFT)).astype(np.int32)
+        self.fixed_polygon(fixed_point(points), colour, part)
+
+    def fixed_polygon(self, fixed: Integers, colour: Sequence[float], part: int | None) -> None:
+        """Fill a polygon whose corners `fixed_point` has made."""
         cv2.fillPoly(self.image, [fixed], colour, cv2.LINE_8, _SHIFT)
         if part is not None:
-            cv2.fillPoly(self.owners, [fixed], part, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+            cv2.fillPoly(self.owners, [fixed], part, cv2.LINE_8, _SHIFT)
 
-    def window(self, box: Floats) -> tuple[int, int, int, int] | None:
-        """Clip a box (left, top, right, bottom) to whole pixels of the image, ends exclusive."""
-        left = max(int(np.floor(box[0])), 0)
-        top = max(int(np.floor(box[1])), 0)
-        right = min(int(np.ceil(box[2])) + 1, self.size.width)
-        bottom = min(int(np.ceil(box[3])) + 1, self.size.height)
-        return (left, top, right, bottom) if left < right and top < bottom else None
+    def window(
+        self, left: float, top: float, right: float, bottom: float
+    ) -> tuple[int, int, int, int] | None:
+        """Clip a box to whole pixels of the image: left, top, right, bottom, ends exclusive."""
+        width, height = self.size
+        if left >= width or top >= height or right < 0 or bottom < 0:
+            return None
+        return (
+            max(math.floor(left), 0), max(math.floor(top), 0),
+            min(math.ceil(right) + 1, width), min(math.ceil(bottom) + 1, height),
+        )  # fmt: skip
+
+    def box(self, points: Floats) -> tuple[int, int, int, int] | None:
+        """Clip the box around points (N, 2) like `window`."""
+        (left, top), (right, bottom) = points.min(0), points.max(0)
+        return self.window(float(left), float(top), float(right), float(bottom))
 
     def paste(
         self,
@@ -91,10 +107,6 @@ class Canvas:
         height, width = mask.shape[:2]
         target = self.image[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
         target[:] = pixels(cv2.multiply(target, mask, scale=1 / 255))
-
-    def rgb(self) -> Pixels:
-        """Return the image (H, W, 3)."""
-        return pixels(cv2.cvtColor(self.image, cv2.COLOR_RGBA2RGB))
 
     def truth(self) -> tuple[Pixels, NDArray[np.uint16]]:
         """Return labels (H, W) uint8 and instances (H, W) uint16."""

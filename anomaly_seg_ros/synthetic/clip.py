@@ -72,9 +72,7 @@ class StreetClip:
         ego = street.right.lane_centre(int(rng.integers(street.right.lanes)))
         self._path = CameraPath.choose(config, rng, ego)
         final = self._path.travelled((config.frames - 1) / config.fps)
-        world = World(
-            config, street, self._air, self._path, visible_length(final), config.seed
-        )
+        world = World(config, street, self._air, self._path, visible_length(final), config.seed)
         if config.traffic > 0 and rng.random() < min(0.4 * config.traffic, 1):
             world.lead_gap = float(rng.uniform(16, 36))
         place_unknown(world, np.random.default_rng((config.seed, 101)))
@@ -128,7 +126,7 @@ class StreetClip:
         canvas = self._draw(camera, time)
         labels, instances = canvas.truth()
         moved = self._path.speed / self.config.fps
-        image = self._sensor.expose(canvas.rgb(), camera, moved, number)
+        image = self._sensor.expose(canvas.image, camera, moved, number)
         anomaly = (labels == names.UNKNOWN).astype(np.uint8)
         return Frame(image, labels, instances, anomaly, number, time)
 

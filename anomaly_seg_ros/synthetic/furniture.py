@@ -32,7 +32,11 @@ def lamp_post(rng: np.random.Generator) -> Sprite:
     brush = Brush(2 * reach + 0.9, height, 44)
     metal = varied(rng, pick(rng, _METAL), 6)
     if reach:
-        arm: list[Point] = [(0, height - 0.7), (-reach * 0.5, height - 0.2), (-reach, height - 0.12)]
+        arm: list[Point] = [
+            (0, height - 0.7),
+            (-reach * 0.5, height - 0.2),
+            (-reach, height - 0.12),
+        ]
         brush.line(arm, 0.1, metal)
         brush.box(-reach - 0.35, height - 0.2, -reach + 0.3, height - 0.04, scaled(metal, 0.7))
     else:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -118,9 +117,7 @@ class Ground:
         for mark in marks:
             _draw_mark(canvas, camera, mark)
         self._add_grain(image, camera, x, depth)
-        tone = air.table(0.12 + 0.8 * float(air.sun_direction[1]), 0)
-        cv2.LUT(image, four_channels(tone), image)
-        _add_haze(image, air, depth)
+        _light(image, air, depth)
 
     def _add_grain(
         self, image: Pixels, camera: Camera, x: NDArray[np.float32], depth: Floats
@@ -177,10 +174,11 @@ def _draw_mark(canvas: Canvas, camera: Camera, mark: Mark) -> None:
     canvas.polygon(points, mark.colour, part)
 
 
-def _add_haze(image: Pixels, air: Atmosphere, depth: Floats) -> None:
-    share = air.fade(depth)
-    rows = int(np.count_nonzero(share > 0.015))
-    if rows:
-        keep = ((1 - share[:rows]) * 256).astype(np.uint16)[:, None, None]
-        haze: Any = (np.array([*air.haze, 0])[None] * share[:rows, None] * 256).astype(np.uint16)
-        image[:rows] = (image[:rows] * keep + haze[:, None, :]) >> 8
+def _light(image: Pixels, air: Atmosphere, depth: Floats) -> None:
+    """Light the ground and fade it with distance; neighbouring rows share a table."""
+    shade = 0.12 + 0.8 * float(air.sun_direction[1])
+    step = air.haze_step(depth)
+    edges = np.flatnonzero(np.diff(step)) + 1
+    for first, last in zip([0, *edges], [*edges, len(step)]):
+        band = image[first:last]
+        cv2.LUT(band, four_channels(air.table(shade, float(depth[first]))), band)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomaly_seg_ros.synthetic.arrays import Colour, Floats
+from anomaly_seg_ros.synthetic.arrays import Colour, Floats, Integers
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
-from anomaly_seg_ros.synthetic.canvas import Canvas
+from anomaly_seg_ros.synthetic.canvas import Canvas, fixed_point
 
 Corner = tuple[float, float, float]
 
@@ -23,7 +23,7 @@ class Mesh:
 
     Args:
         vertices: (V, 3).
-        faces: Vertex numbers of each face, panels and details.
+        faces: First and last vertex (exclusive) of each face, panels and details.
         panels: (F,) the panel that each face lies on; details follow their panel.
         normals: (F, 3) outward unit normals.
         centres: (F, 3) centres of the faces' panels.
@@ -32,8 +32,8 @@ class Mesh:
     """
 
     vertices: Floats
-    faces: tuple[tuple[int, ...], ...]
-    panels: tuple[int, ...]
+    faces: tuple[tuple[int, int], ...]
+    panels: Integers
     normals: Floats
     centres: Floats
     colours: Floats
@@ -57,7 +57,7 @@ class Mesh:
         if world[:, 2].max() <= camera.z + NEAR:
             return
         image, depth = camera.project(world)
-        if canvas.window(np.concatenate([image.min(0), image.max(0)])) is None:
+        if canvas.box(image) is None:
             return
         eye = np.array([-camera.lateral_shift_at(place[2]), camera.height, camera.z])
         away = centres - eye
@@ -65,20 +65,17 @@ class Mesh:
         distance = np.hypot(away[:, 0], away[:, 2])
         lit = air.colours(self.colours, air.shade_of(normals), max(place[2] - camera.z, 0))
         lit = np.where(self.shiny[:, None] > 0, self.colours, lit)
-        # A vehicle is a cheap reflector: fresh paint takes up the sky's colour from above.
         clipped = bool((depth < NEAR).any())
-        order = sorted(
-            (i for i in range(len(self.faces)) if visible[i]),
-            key=lambda i: (-distance[i], self.panels[i], i),
-        )
-        for i in order:
-            face = self.faces[i]
-            points = image[list(face)]
+        order = np.lexsort((self.panels, -distance))
+        fixed = fixed_point(image)
+        for i in order[visible[order]].tolist():
+            first, last = self.faces[i]
             if clipped:
-                points = _clip_near(world[list(face)], camera)
-                if len(points) < 3:
-                    continue
-            canvas.polygon(points, tuple(lit[i]), part)
+                points = _clip_near(world[first:last], camera)
+                if len(points) > 2:
+                    canvas.polygon(points, lit[i].tolist(), part)
+            else:
+                canvas.fixed_polygon(fixed[first:last], lit[i].tolist(), part)
 
 
 def _clip_near(points: Floats, camera: Camera) -> Floats:
@@ -100,7 +97,7 @@ class MeshBuilder:
 
     def __init__(self) -> None:
         self._vertices: list[Corner] = []
-        self._faces: list[tuple[int, ...]] = []
+        self._faces: list[tuple[int, int]] = []
         self._panels: list[int] = []
         self._normals: list[Floats] = []
         self._centres: list[Floats] = []
@@ -134,7 +131,7 @@ class MeshBuilder:
     ) -> None:
         first = len(self._vertices)
         self._vertices.extend(corners)
-        self._faces.append(tuple(range(first, len(self._vertices))))
+        self._faces.append((first, len(self._vertices)))
         self._panels.append(self._panel)
         self._normals.append(normal)
         self._centres.append(centre)
@@ -168,7 +165,7 @@ class MeshBuilder:
         return Mesh(
             np.array(self._vertices, float),
             tuple(self._faces),
-            tuple(self._panels),
+            np.array(self._panels, np.int32),
             np.array(self._normals),
             np.array(self._centres),
             np.array(self._colours, float),

@@ -18,7 +18,13 @@ _TOP: tuple[Colour, ...] = (
     (50, 56, 70), (150, 44, 48), (60, 92, 140), (200, 196, 188), (92, 104, 76), (34, 34, 38),
     (204, 160, 70), (120, 84, 110), (84, 130, 136), (222, 120, 80),
 )  # fmt: skip
-_TROUSERS: tuple[Colour, ...] = ((44, 52, 74), (36, 36, 40), (96, 86, 72), (70, 76, 88), (130, 120, 104))
+_TROUSERS: tuple[Colour, ...] = (
+    (44, 52, 74),
+    (36, 36, 40),
+    (96, 86, 72),
+    (70, 76, 88),
+    (130, 120, 104),
+)
 PHASES = 6
 """Pictures of one stride."""
 
@@ -37,7 +43,10 @@ def _limb(
         start[0] + math.sin(angles[0]) * lengths[0],
         start[1] - math.cos(angles[0]) * lengths[0],
     )
-    end = (joint[0] + math.sin(angles[1]) * lengths[1], joint[1] - math.cos(angles[1]) * lengths[1])
+    end = (
+        joint[0] + math.sin(angles[1]) * lengths[1],
+        joint[1] - math.cos(angles[1]) * lengths[1],
+    )
     brush.line([start, joint], widths[0], colours[0], part)
     brush.line([joint, end], widths[1], colours[1], part)
     return end
@@ -105,7 +114,9 @@ def _head(
 def cyclist(rng: np.random.Generator, sun_side: float, sideways: bool) -> Sprite:
     """Return a rider (part 2) on a bicycle (part 1), from the side or from behind."""
     skin, top, legs = (varied(rng, pick(rng, c), 8) for c in (_SKIN, _TOP, _TROUSERS))
-    frame = varied(rng, pick(rng, ((170, 40, 40), (40, 60, 120), (60, 60, 62), (210, 210, 206))), 8)
+    frame = varied(
+        rng, pick(rng, ((170, 40, 40), (40, 60, 120), (60, 60, 62), (210, 210, 206))), 8
+    )
     helmet = varied(rng, pick(rng, ((210, 210, 60), (230, 230, 230), (180, 40, 40), (40, 44, 50))))
     rubber: Colour = (32, 32, 34)
     if not sideways:
@@ -137,7 +148,9 @@ def cyclist(rng: np.random.Generator, sun_side: float, sideways: bool) -> Sprite
         hip: Point = (-0.18, 0.98)
         brush.line([hip, (0.22, 0.78), (0.02, 0.36), (0.12, 0.32)], 0.12, scaled(legs, 0.75), 2)
         brush.line([hip, (0.18, 0.62), (-0.1, 0.25), (0.02, 0.2)], 0.13, legs, 2)
-        brush.polygon([(-0.32, 0.98), (-0.06, 0.94), (0.26, 1.38), (0.08, 1.5), (-0.1, 1.4)], top, 2)
+        brush.polygon(
+            [(-0.32, 0.98), (-0.06, 0.94), (0.26, 1.38), (0.08, 1.5), (-0.1, 1.4)], top, 2
+        )
         brush.line([(0.17, 1.38), (0.28, 1.12), (0.5, 1.02)], 0.09, scaled(top, 1.1), 2)
         brush.ellipse((0.27, 1.58), (0.1, 0.12), skin, 2)
         brush.ellipse((0.25, 1.65), (0.125, 0.08), helmet, 2)
@@ -147,7 +160,9 @@ def cyclist(rng: np.random.Generator, sun_side: float, sideways: bool) -> Sprite
 
 def motorcyclist(rng: np.random.Generator, sun_side: float, sideways: bool) -> Sprite:
     """Return a rider (part 2) on a motorcycle (part 1), from the side or from behind."""
-    jacket = varied(rng, pick(rng, ((36, 36, 40), (130, 34, 36), (54, 60, 84), (170, 170, 160))), 8)
+    jacket = varied(
+        rng, pick(rng, ((36, 36, 40), (130, 34, 36), (54, 60, 84), (170, 170, 160))), 8
+    )
     paint = varied(rng, pick(rng, ((160, 30, 34), (34, 38, 44), (40, 70, 140), (216, 120, 40))), 8)
     helmet = varied(rng, pick(rng, ((226, 226, 226), (30, 32, 36), (190, 40, 40), (220, 190, 50))))
     rubber, metal, legs = (28.0, 28.0, 30.0), (150.0, 150.0, 152.0), (44.0, 46.0, 56.0)
@@ -160,7 +175,9 @@ def motorcyclist(rng: np.random.Generator, sun_side: float, sideways: bool) -> S
         brush.line([(-0.4, 1.06), (0.4, 1.06)], 0.05, rubber)
         for sign in (-1.0, 1.0):
             brush.ellipse((0.4 * sign, 1.17), (0.07, 0.05), rubber)
-            brush.line([(0.12 * sign, 0.86), (0.27 * sign, 0.62), (0.22 * sign, 0.3)], 0.15, legs, 2)
+            brush.line(
+                [(0.12 * sign, 0.86), (0.27 * sign, 0.62), (0.22 * sign, 0.3)], 0.15, legs, 2
+            )
             brush.line([(0.2 * sign, 1.34), (0.33 * sign, 1.2), (0.34 * sign, 1.08)], 0.11,
                        scaled(jacket, 0.9), 2)  # fmt: skip
         brush.polygon([(-0.24, 1.4), (0.24, 1.4), (0.18, 0.82), (-0.18, 0.82)], jacket, 2)

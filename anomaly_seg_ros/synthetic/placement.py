@@ -26,7 +26,9 @@ _START = -15.0
 def place_frontage(world: World, side: Side, rng: np.random.Generator) -> None:
     """Line one side with houses, garden walls, fences and green gaps."""
     houses = [
-        Facade(int(rng.integers(2**31)), float(rng.uniform(9, 20)), float(rng.uniform(6.5, 19)), 11.0)
+        Facade(
+            int(rng.integers(2**31)), float(rng.uniform(9, 20)), float(rng.uniform(6.5, 19)), 11.0
+        )
         for _ in range(7)
     ]
     pictures = [(Lazy(f.street_side), Lazy(f.gable_side)) for f in houses]
@@ -34,14 +36,20 @@ def place_frontage(world: World, side: Side, rng: np.random.Generator) -> None:
     bushes = [_bush(world, i) for i in range(4)]
     dense = float(rng.uniform(0.35, 0.9))
     z = _START
+    hidden = (0.0, 0.0)
     while z < world.length:
         if rng.random() < dense:
             index = int(rng.integers(len(houses)))
             half = houses[index].width / 2
             x = side.sign * (side.front + float(rng.choice((0.0, 0.0, 1.2))))
-            world.add(Building(x, z + half, 0, half, houses[index], pictures[index]))
-            z += 2 * half + float(rng.choice((0.0, 3.0), p=(0.75, 0.25)))
+            gable = houses[index].height > hidden[1] or abs(x) < hidden[0]
+            world.add(Building(x, z + half, 0, half, houses[index], pictures[index], gable))
+            gap = float(rng.choice((0.0, 3.0), p=(0.75, 0.25)))
+            # Up to this height a neighbour further on is hidden, unless it stands forward.
+            hidden = (abs(x), houses[index].height) if gap == 0 else (0.0, 0.0)
+            z += 2 * half + gap
             continue
+        hidden = (0.0, 0.0)
         span = float(rng.uniform(8, 24))
         _barrier(world, side, z, span, rng)
         for at in np.arange(z + 1, z + span, 5.0):
@@ -68,13 +76,11 @@ def _barrier(world: World, side: Side, z: float, span: float, rng: np.random.Gen
 
 
 def _tree(world: World, index: int) -> Pictures:
-    rng = world.generator(1, index)
-    return (Lazy(lambda: vegetation.tree(rng(), world.air.sun_side)),)
+    return (world.shared((1, index), lambda rng: vegetation.tree(rng, world.air.sun_side)),)
 
 
 def _bush(world: World, index: int) -> Pictures:
-    rng = world.generator(2, index)
-    return (Lazy(lambda: vegetation.bush(rng(), world.air.sun_side)),)
+    return (world.shared((2, index), lambda rng: vegetation.bush(rng, world.air.sun_side)),)
 
 
 def _stand(
@@ -89,9 +95,7 @@ def _stand(
 ) -> None:
     scale, mirrored = float(rng.uniform(*zoom)), bool(rng.random() < 0.5)
     if not world.hides_unknown(x, half_width, z - 0.2, z + 0.2):
-        world.add(
-            Standing(x, z, 0, 0, sprites, (0, 0), *size, mirrored=mirrored, zoom=scale)
-        )
+        world.add(Standing(x, z, 0, 0, sprites, (0, 0), *size, mirrored=mirrored, zoom=scale))
 
 
 def place_greenery(world: World, side: Side, rng: np.random.Generator) -> None:
@@ -111,7 +115,9 @@ def place_greenery(world: World, side: Side, rng: np.random.Generator) -> None:
             if rng.random() < 0.55:
                 x = side.sign * float(rng.uniform(side.walk + 0.4, side.front - 0.3))
                 at = float(z + rng.uniform(0, 2))
-                _stand(world, bushes[int(rng.integers(4))], x, at, rng, (0.6, 1.1), (1.5, 1.2), 0.9)
+                _stand(
+                    world, bushes[int(rng.integers(4))], x, at, rng, (0.6, 1.1), (1.5, 1.2), 0.9
+                )
 
 
 def place_furniture(world: World, side: Side, rng: np.random.Generator) -> None:
@@ -120,7 +126,7 @@ def place_furniture(world: World, side: Side, rng: np.random.Generator) -> None:
     lamps = [_single(world, furniture.lamp_post, (3, i)) for i in range(2)]
     signs = [_single(world, furniture.traffic_sign, (4, i)) for i in range(6)]
     lights = [_single(world, furniture.traffic_light, (5, i)) for i in range(3)]
-    posts = _single(world, furniture.bollard, (6,))
+    posts = _single(world, furniture.bollard, (6, 0))
     lamp = lamps[int(rng.integers(2))]
     for z in np.arange(_START + rng.uniform(0, 20), world.length, float(rng.uniform(20, 32))):
         _fixture(world, lamp, kerb, float(z), side.sign < 0, (0.3, 6.0))
@@ -143,7 +149,7 @@ def place_furniture(world: World, side: Side, rng: np.random.Generator) -> None:
 def _single(
     world: World, make: Callable[[np.random.Generator], Sprite], key: tuple[int, ...]
 ) -> Pictures:
-    return (Lazy(lambda: make(world.generator(*key)())),)
+    return (world.shared(key, make),)
 
 
 def _fixture(
@@ -191,26 +197,25 @@ def place_people(world: World, side: Side, rng: np.random.Generator) -> None:
 
 
 def _stride(world: World, key: tuple[int, ...], sideways: bool) -> Pictures:
-    rng = world.generator(*key)
-
     def picture(phase: int) -> Lazy[Sprite]:
-        return Lazy(lambda: people.walker(rng(), world.air.sun_side, sideways, phase))
+        return world.shared(
+            (*key, phase),
+            lambda rng: people.walker(rng, world.air.sun_side, sideways, phase),
+        )
 
     return tuple(picture(phase) for phase in range(people.PHASES))
 
 
 def _place_riders(world: World, side: Side, rng: np.random.Generator) -> None:
-    sun, amount = world.air.sun_side, world.config.people
+    amount = world.config.people
     makers = (people.cyclist, people.motorcyclist)
     x = side.sign * (side.lane_edge - 0.45)
     for index, z in enumerate(np.arange(8.0, world.length, 16.0)):
         if rng.random() >= 0.30 * amount:
             continue
         make = makers[int(rng.random() < 0.38)]
-        key = (10, 0 if side.sign > 0 else 1, index % 8)
-        seed = world.generator(*key)
         crossing = rng.random() < 0.25
-        picture = (_rider(make, seed, sun, crossing),)
+        picture = (_rider(world, make, crossing, index % 6),)
         at, pace = float(z + rng.uniform(0, 12)), float(rng.uniform(3, 6))
         instances = (world.instance(), world.instance())
         if crossing:
@@ -224,12 +229,13 @@ def _place_riders(world: World, side: Side, rng: np.random.Generator) -> None:
 
 
 def _rider(
+    world: World,
     make: Callable[[np.random.Generator, float, bool], Sprite],
-    rng: Callable[[], np.random.Generator],
-    sun_side: float,
     sideways: bool,
+    look: int,
 ) -> Lazy[Sprite]:
-    return Lazy(lambda: make(rng(), sun_side, sideways))
+    kind = 10 + 2 * int(make is people.motorcyclist) + int(sideways)
+    return world.shared((kind, look), lambda rng: make(rng, world.air.sun_side, sideways))
 
 
 def paint_road(world: World, rng: np.random.Generator) -> None:

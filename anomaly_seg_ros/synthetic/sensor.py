@@ -13,6 +13,8 @@ from anomaly_seg_ros.synthetic.camera import Camera
 from anomaly_seg_ros.synthetic.config import SceneConfig
 
 _MARGIN = 64
+_TILE = 389
+"""A prime, so that the repetition of the noise meets no structure of the image."""
 
 
 class Sensor:
@@ -43,7 +45,7 @@ class Sensor:
         """Return what the sensor reads.
 
         Args:
-            image: (H, W, 3), not changed.
+            image: (H, W, 4), not changed; the fourth channel is dropped.
             camera: Its axis is the centre of the motion blur.
             moved: Metres driven during one frame interval.
             index: The frame's number; noise differs from frame to frame.
@@ -61,6 +63,7 @@ class Sensor:
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             later = cv2.warpAffine(image, matrix, (columns, rows), flags=flags)
             image = pixels(cv2.addWeighted(image, 0.5, later, 0.5, 0))
+        image = pixels(cv2.cvtColor(image, cv2.COLOR_RGBA2RGB))
         if self._sigma > 0.15:
             image = pixels(cv2.GaussianBlur(image, (0, 0), self._sigma))
         image = pixels(cv2.LUT(image, self._tone))
@@ -74,16 +77,18 @@ class Sensor:
             image = pixels(cv2.addWeighted(image, 1, grain, 1, -128))
         if config.jpeg_quality is not None:
             quality = [cv2.IMWRITE_JPEG_QUALITY, config.jpeg_quality]
-            _, data = cv2.imencode('.jpg', image[:, :, ::-1], quality)
-            image = pixels(cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+            _, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+            image = pixels(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
         return image
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], strength: float) -> Pixels:
     """Return grey and some colour noise around 128."""
-    grey = rng.standard_normal((*shape, 1), np.float32)
-    colour = rng.standard_normal((*shape, 3), np.float32)
-    return to_pixels(128 + strength * (np.float32(0.85) * grey + np.float32(0.5) * colour))
+    grey = rng.standard_normal((_TILE, _TILE, 1), np.float32)
+    colour = rng.standard_normal((_TILE, _TILE, 3), np.float32)
+    tile = to_pixels(128 + strength * (np.float32(0.85) * grey + np.float32(0.5) * colour))
+    times = (-(-shape[0] // _TILE), -(-shape[1] // _TILE), 1)
+    return np.ascontiguousarray(np.tile(tile, times)[: shape[0], : shape[1]])
 
 
 def _rain(rng: np.random.Generator, shape: tuple[int, int]) -> Pixels:

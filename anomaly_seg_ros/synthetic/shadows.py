@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, pixels
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import Camera
-from anomaly_seg_ros.synthetic.canvas import Canvas
+from anomaly_seg_ros.synthetic.canvas import Canvas, fixed_point
 
 
 def _soft_ellipse() -> NDArray[np.float32]:
@@ -46,6 +46,8 @@ class Shadows:
         if not 1 < z - radius_z - self._camera.z < 80 or self._mask.size == 0:
             return
         column, bottom, scale = self._camera.project_point(x, 0, z - radius_z)
+        if radius_x * scale < 1.5 or not -self._mask.shape[1] < column < 2 * self._mask.shape[1]:
+            return
         top = self._camera.project_point(x, 0, z + radius_z)[1]
         left, right = column - radius_x * scale, column + radius_x * scale
         height, width = self._mask.shape
@@ -83,8 +85,7 @@ class Shadows:
             return
         image, _ = self._camera.project(np.stack([points[:, 0], np.zeros(len(z)), z], 1))
         image[:, 1] -= self._top
-        fixed = np.rint(np.clip(image, -30000, 30000) * 16).astype(np.int32)
-        cv2.fillConvexPoly(self._mask, fixed, 255 * self._sunless, cv2.LINE_8, 4)
+        cv2.fillConvexPoly(self._mask, fixed_point(image), 255 * self._sunless, cv2.LINE_8, 4)
 
     def apply(self, canvas: Canvas) -> None:
         """Darken the ground."""

@@ -31,23 +31,23 @@ class Sky:
         columns, rows = 2 * width, max(round(0.62 * height), 8)
         self._above = rows
         # 0 at the panorama's top, 1 at the horizon; the gradient is steep near the horizon.
-        share = (np.linspace(0, 1, rows, dtype=np.float32) ** 1.6)[:, None, None]
-        zenith, horizon = (np.float32(c) for c in (air.light.zenith, air.light.horizon))
+        small = (max(rows // 2, 4), max(columns // 2, 8))
+        share = (np.linspace(0, 1, small[0], dtype=np.float32) ** 1.6)[:, None, None]
+        zenith, horizon = (np.array(c, np.float32) for c in (air.light.zenith, air.light.horizon))
         sky = zenith * (1 - share) + horizon * share
         cover = _CLOUDS[air.weather]
-        small = (max(rows // 2, 4), max(columns // 2, 8))
         # Clouds are seen from the side low over the horizon, so they are wide and flat.
         density = fractal(rng, small, (5, 7), 6)
         density = np.clip((density - (0.72 - 0.45 * cover)) * 3.2, 0, 1)
-        density = cv2.resize(density, (columns, rows), interpolation=cv2.INTER_LINEAR)
-        density *= np.linspace(1, 0.35, rows, dtype=np.float32)[:, None]
-        lower = cv2.GaussianBlur(density, (0, 0), max(rows / 40, 0.8))
+        density *= np.linspace(1, 0.35, small[0], dtype=np.float32)[:, None]
+        lower = cv2.GaussianBlur(density, (0, 0), max(rows / 80, 0.8))
         glow = np.asarray(air.light.sun) + np.asarray(air.light.ambient)
         bright = np.minimum(glow * 232, 250).astype(np.float32)
         shaded = bright * (0.72 if cover < 0.9 else 0.82)
         tone = bright + (shaded - bright) * lower[:, :, None]
         sky = sky + (tone - sky) * (density * 0.85)[:, :, None]
-        self._sky = four_channels(to_pixels(sky))
+        whole = cv2.resize(to_pixels(sky), (columns, rows), interpolation=cv2.INTER_LINEAR)
+        self._sky = four_channels(whole)
         self._skyline, self._owners = _skyline(width, columns, air, rng)
 
     def draw(self, canvas: Canvas, camera: Camera) -> None:

@@ -20,6 +20,9 @@ from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
 from anomaly_seg_ros.synthetic.canvas import Canvas
 
+_SMALLEST = 2.0
+"""Pixels; what is lower is not drawn."""
+
 Point = tuple[float, float]
 
 
@@ -49,12 +52,12 @@ class Sprite:
     @property
     def width(self) -> float:
         """Metres."""
-        return self.levels[0][1].shape[1] / self.scale
+        return float(self.levels[0][1].shape[1] / self.scale)
 
     @property
     def height(self) -> float:
         """Metres."""
-        return self.levels[0][1].shape[0] / self.scale
+        return float(self.levels[0][1].shape[0] / self.scale)
 
     def draw(
         self,
@@ -75,10 +78,9 @@ class Sprite:
         factor = scale * zoom / self.scale
         full_height, full_width = self.levels[0][1].shape
         left, top = column - full_width * factor / 2, row - full_height * factor
-        window = canvas.window(
-            np.array([left, top, left + full_width * factor, top + full_height * factor])
-        )
-        if window is None:
+        right, bottom = left + full_width * factor, top + full_height * factor
+        window = canvas.window(left, top, right, bottom)
+        if window is None or bottom - top < _SMALLEST:
             return
         level = min(max(int(math.floor(-math.log2(max(factor, 1e-6)))), 0), len(self.levels) - 1)
         parts = self.levels[level][1]
@@ -124,7 +126,7 @@ class Brush:
         fixed = self._fixed(points)
         cv2.fillPoly(self.colour, [fixed], colour, cv2.LINE_8, 4)
         if part:
-            cv2.fillPoly(self.parts, [fixed], part, cv2.LINE_8, 4)  # type: ignore[call-overload]
+            cv2.fillPoly(self.parts, [fixed], part, cv2.LINE_8, 4)
 
     def box(
         self, left: float, bottom: float, right: float, top: float, colour: Colour, part: int = 1
@@ -138,7 +140,7 @@ class Brush:
         thickness = max(round(width * self.scale), 1)
         cv2.polylines(self.colour, [fixed], False, colour, thickness, cv2.LINE_8, 4)
         if part:
-            cv2.polylines(self.parts, [fixed], False, part, thickness, cv2.LINE_8, 4)  # type: ignore[call-overload]
+            cv2.polylines(self.parts, [fixed], False, part, thickness, cv2.LINE_8, 4)
 
     def ellipse(
         self, centre: Point, radii: Point, colour: Colour, part: int = 1, turn: float = 0
@@ -155,9 +157,7 @@ class Brush:
     def ring(self, centre: Point, radius: float, width: float, colour: Colour, part: int) -> None:
         """Draw a circle's outline."""
         angles = np.linspace(0, 2 * math.pi, 25)
-        points = zip(
-            centre[0] + radius * np.cos(angles), centre[1] + radius * np.sin(angles)
-        )
+        points = zip(centre[0] + radius * np.cos(angles), centre[1] + radius * np.sin(angles))
         self.line([(float(a), float(b)) for a, b in points], width, colour, part)
 
     def multiply(self, gain: NDArray[np.float32]) -> None:
@@ -186,7 +186,7 @@ class Brush:
 
     def finish(self, labels: tuple[int, ...], levels: int = 6) -> Sprite:
         """Return the sprite; colours are spread past the outline so that edges do not darken."""
-        solid = pixels(cv2.compare(self.parts, 0, cv2.CMP_NE))
+        solid = (self.parts != 0).astype(np.uint8) * np.uint8(255)
         inside = pixels(cv2.copyTo(self.colour, solid))
         weight = cv2.cvtColor(cv2.blur(solid, (9, 9)), cv2.COLOR_GRAY2RGB)
         colour = pixels(cv2.divide(cv2.blur(inside, (9, 9)), weight, scale=255))

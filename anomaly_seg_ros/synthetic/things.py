@@ -168,10 +168,17 @@ class Driving(Thing):
 
 @dataclass(frozen=True)
 class Building(Thing):
-    """A house along the street; z is its middle."""
+    """A house along the street; z is its middle.
+
+    Args:
+        facade: Its measures.
+        sides: Street side and gable side.
+        gable: Whether the gable that faces the camera rises above or beside its neighbour.
+    """
 
     facade: Facade
     sides: tuple[Callable[[], Texture], Callable[[], Texture]]
+    gable: bool
 
     def distance(self, camera: Camera, time: float) -> float:
         """Return the key of its far end: everything in front of the wall is drawn after it."""
@@ -192,7 +199,7 @@ class Building(Thing):
         deep = self.x + sign * self.facade.depth
         ends = ((self.x, near), (deep, near)) if sign > 0 else ((deep, near), (self.x, near))
         gable = 0.25 + 0.75 * max(-float(sun[2]), 0)
-        if near > view.camera.z + 1:
+        if self.gable and near > view.camera.z + 1:
             draw_wall(view.canvas, view.camera, view.air, self.sides[1](), ends,
                       self.facade.height, part, gable)  # fmt: skip
         street = 0.2 + 0.8 * max(-sign * float(sun[0]), 0)

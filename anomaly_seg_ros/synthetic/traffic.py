@@ -70,13 +70,23 @@ def place_unknown(world: World, rng: np.random.Generator) -> None:
             distance = least + (max(farthest - least, 0)) * float(rng.random()) ** 1.3
             z = world.path.travelled(time) + distance
             in_the_way = abs(x - world.lane) < 1.1 + width / 2 and z < final + 6
-            if least <= max(farthest, nearest) and not in_the_way and not world.hides_unknown(
-                x, width / 2, z - 1, z + 1
+            if (
+                least <= max(farthest, nearest)
+                and not in_the_way
+                and not world.hides_unknown(x, width / 2, z - 1, z + 1)
             ):
                 break
         sun, mirrored = world.air.sun_side, bool(rng.random() < 0.5)
         thing = Standing(
-            x, z, 0, 0, (_picture(kind, seed, sun),), (world.instance(),), width, height, mirrored=mirrored
+            x,
+            z,
+            0,
+            0,
+            (_picture(kind, seed, sun),),
+            (world.instance(),),
+            width,
+            height,
+            mirrored=mirrored,
         )
         world.unknown.append((thing, time))
         world.add(thing)

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.synthetic import labels
-from anomaly_seg_ros.synthetic.arrays import Colour, fractal, mix, pick, scaled, to_pixels, varied
+from anomaly_seg_ros.synthetic.arrays import (
+    Colour,
+    Singles,
+    fractal,
+    mix,
+    pick,
+    scaled,
+    to_pixels,
+    varied,
+)
 from anomaly_seg_ros.synthetic.sprite import Brush, Point, Sprite
 
 _BRIGHT: tuple[Colour, ...] = (
@@ -178,12 +187,18 @@ def _animal(rng: np.random.Generator, brush: Brush, w: float, h: float) -> None:
         ear: list[Point] = [(x * w * facing, head + 0.05 * h), ((x + 0.05) * w * facing, head),
                             (x * w * facing, min(head + 0.17 * h, h))]  # fmt: skip
         brush.polygon(ear, scaled(coat, 0.7))
-    tail: list[Point] = [(-0.34 * w * facing, body + 0.06 * h), (-0.45 * w * facing, body - 0.1 * h)]
+    tail: list[Point] = [
+        (-0.34 * w * facing, body + 0.06 * h),
+        (-0.45 * w * facing, body - 0.1 * h),
+    ]
     brush.line(tail, 0.06 * h, scaled(coat, 0.85))
     if rng.random() < 0.5:
         other = pick(rng, ((236, 232, 224), (40, 36, 34)))
         for _ in range(6):
-            spot: Point = (float(rng.uniform(-0.28, 0.24)) * w, body + float(rng.normal(0, 0.07)) * h)
+            spot: Point = (
+                float(rng.uniform(-0.28, 0.24)) * w,
+                body + float(rng.normal(0, 0.07)) * h,
+            )
             brush.ellipse(spot, (0.06 * w, 0.05 * h), other, 0)
 
 
@@ -232,10 +247,14 @@ def _furniture(rng: np.random.Generator, brush: Brush, w: float, h: float) -> No
         tilt = float(rng.uniform(-0.25, 0.25)) * w
         brush.box(-0.46 * w, 0.44 * h, 0.4 * w, 0.56 * h, wood)
         for x in (-0.44, 0.32):
-            brush.line([(x * w, 0.5 * h), (x * w - tilt * 0.3, 0.03 * h)], 0.07 * h, scaled(wood, 0.8))
+            brush.line(
+                [(x * w, 0.5 * h), (x * w - tilt * 0.3, 0.03 * h)], 0.07 * h, scaled(wood, 0.8)
+            )
             brush.line([(x * w + 0.1 * w, 0.5 * h), (x * w + 0.1 * w, 0.1 * h)], 0.06 * h,
                        scaled(wood, 0.6))  # fmt: skip
-        brush.polygon([(-0.46 * w, 0.5 * h), (-0.34 * w, 0.5 * h), (-0.34 * w, h), (-0.46 * w, h)], wood)
+        brush.polygon(
+            [(-0.46 * w, 0.5 * h), (-0.34 * w, 0.5 * h), (-0.34 * w, h), (-0.46 * w, h)], wood
+        )
         brush.box(-0.44 * w, 0.56 * h, 0.36 * w, 0.66 * h, cloth)
 
 
@@ -268,14 +287,17 @@ def _surface(rng: np.random.Generator, brush: Brush) -> None:
     across = -x * math.sin(turn) + y * math.cos(turn)
     pitch = float(rng.uniform(3, 9))
     wave = fractal(rng, (rows, columns), (3, 3), 4)
-    amount = {
+    patterns: dict[int, Callable[[], Singles]] = {
         0: lambda: (np.sin(2 * math.pi * pitch * along) > 0).astype(np.float32),
-        1: lambda: ((np.floor(along * pitch * 1.5) + np.floor(across * pitch * 1.5)) % 2),
-        2: lambda: (np.hypot(along * pitch % 1 - 0.5, across * pitch % 1 - 0.5) < 0.3),
+        1: lambda: (np.floor(along * pitch * 1.5) + np.floor(across * pitch * 1.5)) % 2,
+        2: lambda: (np.hypot(along * pitch % 1 - 0.5, across * pitch % 1 - 0.5) < 0.3).astype(
+            np.float32
+        ),
         3: lambda: (along - along.min()) / max(float(np.ptp(along)), 1e-6),
         4: lambda: wave,
         5: lambda: np.sin(2 * math.pi * (pitch * along + 2 * wave)) * 0.5 + 0.5,
-    }[style]()
+    }
+    amount = patterns[style]()
     other = np.asarray(varied(rng, pick(rng, _BRIGHT), 14))
     share = np.asarray(amount, np.float32)[:, :, None] * 0.85
     brush.colour = to_pixels(brush.colour * (1 - share) + other * share)

@@ -9,7 +9,15 @@ import math
 import numpy as np
 
 from anomaly_seg_ros.synthetic import labels
-from anomaly_seg_ros.synthetic.arrays import Colour, fractal, pick, scaled, to_pixels, varied
+from anomaly_seg_ros.synthetic.arrays import (
+    Colour,
+    Singles,
+    fractal,
+    pick,
+    scaled,
+    to_pixels,
+    varied,
+)
 from anomaly_seg_ros.synthetic.sprite import Brush, Sprite
 
 _LEAVES: tuple[Colour, ...] = (
@@ -22,7 +30,7 @@ def tree(rng: np.random.Generator, sun_side: float) -> Sprite:
     """Return a tree, 5 to 9 metres tall."""
     height = float(rng.uniform(5, 9))
     width = height * float(rng.uniform(0.55, 0.85))
-    brush = Brush(width, height, 34)
+    brush = Brush(width, height, 30)
     bark = varied(rng, (84, 70, 56), 10)
     slim = rng.random() < 0.2
     crown_y = height * (0.56 if slim else 0.66)
@@ -51,10 +59,15 @@ def bush(rng: np.random.Generator, sun_side: float) -> Sprite:
     return brush.finish((labels.VEGETATION,))
 
 
+def _shape(brush: Brush) -> tuple[int, int]:
+    return (brush.parts.shape[0], brush.parts.shape[1])
+
+
 def _noise(
     rng: np.random.Generator, brush: Brush, cells: tuple[int, int], low: float, span: float
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    return np.float32(low) + np.float32(span) * fractal(rng, brush.parts.shape, cells, 3)
+) -> Singles:
+    noise: Singles = low + np.float32(span) * fractal(rng, _shape(brush), cells, 3)
+    return noise
 
 
 def _foliage(

@@ -86,9 +86,7 @@ def car(rng: np.random.Generator) -> Vehicle:
                             (x, sill, seam + 0.03)], scaled(paint, 0.55))  # fmt: skip
         for wheel in (front - 0.19 * length, back + 0.19 * length):
             builder.detail(builder.disc(x * 1.0, 0.35, wheel, 0.39), scaled(paint, 0.25))
-        builder.panel(
-            [(side * w, y, z) for z, y, w in cabin], (side, 0.3, 0), scaled(paint, 0.9)
-        )
+        builder.panel([(side * w, y, z) for z, y, w in cabin], (side, 0.3, 0), scaled(paint, 0.9))
         _side_windows(builder, side, cabin, belt, height)
         for wheel in (front - 0.19 * length, back + 0.19 * length):
             _wheel(builder, x * 1.01, wheel, 0.33, side)
@@ -256,7 +254,9 @@ def bus(rng: np.random.Generator) -> Vehicle:
 
 def tram(rng: np.random.Generator) -> Vehicle:
     """Return a tram, Cityscapes' class train."""
-    paint = varied(rng, pick(rng, ((206, 52, 44), (234, 214, 90), (220, 222, 224), (60, 130, 90))), 8)
+    paint = varied(
+        rng, pick(rng, ((206, 52, 44), (234, 214, 90), (220, 222, 224), (60, 130, 90))), 8
+    )
     return _coach(rng, labels.TRAIN, float(rng.uniform(18, 28)), 3.5, 1.2, paint, 0.6)
 
 
@@ -272,8 +272,13 @@ def _coach(
     front, back = length / 2, -length / 2
     builder = MeshBuilder()
     builder.box((-half * 0.9, 0.15, back + 0.3), (half * 0.9, 0.5, front - 0.3), (40, 40, 42))
-    builder.box((-half, 0.32, back), (half, height, front), paint, mix(paint, (220, 222, 224), 0.6))
-    skirt, second = scaled(paint, 0.55), mix(paint, (240, 240, 238), float(rng.choice((0.15, 0.8))))
+    builder.box(
+        (-half, 0.32, back), (half, height, front), paint, mix(paint, (220, 222, 224), 0.6)
+    )
+    skirt, second = (
+        scaled(paint, 0.55),
+        mix(paint, (240, 240, 238), float(rng.choice((0.15, 0.8)))),
+    )
     low, high = 0.46 * height, 0.82 * height
     for side in (-1.0, 1.0):
         x = side * (half + 0.005)

@@ -7,10 +7,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from anomaly_seg_ros.synthetic.arrays import Floats, Pixels, four_channels, pixels
+from anomaly_seg_ros.synthetic.arrays import Pixels, four_channels, pixels
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
-from anomaly_seg_ros.synthetic.canvas import Canvas
+from anomaly_seg_ros.synthetic.canvas import Canvas, fixed_point
 
 
 class Texture:
@@ -73,13 +73,10 @@ def draw_wall(
     # Cut the part that lies behind the camera; the texture is cut alike.
     cut0 = (limit - z0) / (z1 - z0) if z0 < limit else 0.0
     cut1 = (limit - z0) / (z1 - z0) if z1 < limit else 1.0
-    at: list[tuple[float, float]] = [(x0 + (x1 - x0) * c, z0 + (z1 - z0) * c) for c in (cut0, cut1)]
-    world = np.array([
-        (at[0][0], height, at[0][1]), (at[1][0], height, at[1][1]),
-        (at[1][0], 0, at[1][1]), (at[0][0], 0, at[0][1]),
-    ])  # fmt: skip
+    (x0, z0), (x1, z1) = ((x0 + (x1 - x0) * cut, z0 + (z1 - z0) * cut) for cut in (cut0, cut1))
+    world = np.array([(x0, height, z0), (x1, height, z1), (x1, 0, z1), (x0, 0, z0)])
     corners, depths = camera.project(world)
-    window = canvas.window(np.concatenate([corners.min(0), corners.max(0)]))
+    window = canvas.box(corners)
     if window is None:
         return
     span = abs(float(corners[1, 0] - corners[0, 0])) / max(cut1 - cut0, 1e-6)
@@ -88,9 +85,9 @@ def draw_wall(
     depth = float(2 / (1 / depths[0] + 1 / depths[1]))
     image = texture.level(span, tall, air.table(shade, depth))
     rows, columns = image.shape[:2]
-    source = np.array([
-        (cut0 * columns, 0), (cut1 * columns, 0), (cut1 * columns, rows), (cut0 * columns, rows)
-    ], np.float32) - np.float32(0.5)  # fmt: skip
+    left, right = cut0 * columns, cut1 * columns
+    source = np.array([(left, 0), (right, 0), (right, rows), (left, rows)], np.float32)
+    source -= np.float32(0.5)
     local = corners - window[:2]
     matrix = cv2.getPerspectiveTransform(source, local.astype(np.float32))
     shape = (window[2] - window[0], window[3] - window[1])
@@ -98,9 +95,5 @@ def draw_wall(
         image, matrix, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     mask = np.zeros((shape[1], shape[0]), np.uint8)
-    cv2.fillConvexPoly(mask, _fixed(local), 1, cv2.LINE_8, 4)
+    cv2.fillConvexPoly(mask, fixed_point(local), 1, cv2.LINE_8, 4)
     canvas.paste(pixels(patch), mask, (window[0], window[1]), canvas.table([canvas.part(*part)]))
-
-
-def _fixed(points: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    return np.rint(np.clip(points, -30000, 30000) * 16).astype(np.int32)

@@ -14,8 +14,9 @@ from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import CameraPath
 from anomaly_seg_ros.synthetic.config import SceneConfig
 from anomaly_seg_ros.synthetic.ground import Mark
+from anomaly_seg_ros.synthetic.sprite import Sprite
 from anomaly_seg_ros.synthetic.street import LANE, Side, Street
-from anomaly_seg_ros.synthetic.things import Standing, Thing
+from anomaly_seg_ros.synthetic.things import Lazy, Standing, Thing
 
 VIEW = 150.0
 """Metres ahead in which things are drawn; beyond it the skyline closes the street."""
@@ -45,6 +46,7 @@ class World:
     unknown: list[tuple[Standing, float]] = field(default_factory=list)
     lead_gap: float = 45.0
     _count: int = 0
+    _pictures: dict[tuple[int, ...], Lazy[Sprite]] = field(default_factory=dict)
 
     @property
     def lane(self) -> float:
@@ -84,6 +86,15 @@ class World:
                 if abs(x - ray) < half_width + thing.width * 0.6 * share + 0.3:
                     return True
         return False
+
+    def shared(
+        self, key: tuple[int, ...], make: Callable[[np.random.Generator], Sprite]
+    ) -> Lazy[Sprite]:
+        """Return a picture that is made once for all things that ask for it by the same key."""
+        if key not in self._pictures:
+            rng = self.generator(*key[:2])
+            self._pictures[key] = Lazy(lambda: make(rng()))
+        return self._pictures[key]
 
     def add(self, thing: Thing) -> None:
         """Place a thing."""
