@@ -21,7 +21,7 @@ export PYTHONUNBUFFERED := 1
 .PHONY: demo test lint format bench docs clean
 
 demo: $(RUNTIME)
-	$(BIN)/python -m anomaly_seg_ros.cli.main demo $(if $(INPUT),--input '$(INPUT)') $(ARGS)
+	$(BIN)/python -m anomaly_seg_ros.cli.main demo $(if $(INPUT),'$(INPUT)') $(ARGS)
 
 test: $(DEVELOP)
 	$(BIN)/python -m pytest $(ARGS)

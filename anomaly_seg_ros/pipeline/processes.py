@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import final
 
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.pipeline.transport import transport_variables
 
 _LAST_LINES = 15
 _STOP_SECONDS = 8.0
@@ -248,6 +249,7 @@ def node_environment(own_graph: bool) -> dict[str, str]:
     environment['PYTHONUNBUFFERED'] = '1'
     # One network at a time: BLAS threads of the other processes would take its cores.
     environment.setdefault('OPENBLAS_NUM_THREADS', '1')
+    environment.update(transport_variables(environment))
     if own_graph:
         environment['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
         environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
