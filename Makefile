@@ -40,7 +40,7 @@ bench: $(RUNTIME)
 	    --size 1024x512 --json out/bench.json $(ARGS)
 
 docs: $(DOCS)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) build dist install log out site *.egg-info training/*.egg-info
