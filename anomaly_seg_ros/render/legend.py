@@ -62,7 +62,7 @@ def class_legend(classes: ClassSet = CITYSCAPES, *, width: int = 1024, row: int 
     columns = max(width // cell, 1)
     rows = -(-len(classes) // columns)
     picture = np.full((rows * row, width, 3), _BACKGROUND, np.uint8)
-    for label, (name, colour) in enumerate(zip(classes.names, classes.palette)):
+    for label, (name, colour) in enumerate(zip(classes.names, classes.palette, strict=True)):
         top, left = label // columns * row, label % columns * cell
         swatch = picture[top + row // 6 : top + row - row // 6, left + 4 : left + row]
         swatch[:] = colour

@@ -35,7 +35,7 @@ class Light:
 _LIGHTS = {
     'noon': Light((0.66, 0.63, 0.56), (0.44, 0.47, 0.53), (70, 120, 190), (190, 208, 226), 55),
     'evening': Light((0.72, 0.56, 0.38), (0.36, 0.37, 0.45), (92, 122, 172), (240, 208, 170), 22),
-    'overcast': Light((0.14, 0.14, 0.14), (0.70, 0.72, 0.74), (168, 176, 184), (212, 215, 217), 60),
+    'overcast': Light((0.14, 0.14, 0.14), (0.7, 0.72, 0.74), (168, 176, 184), (212, 215, 217), 60),
     'dusk': Light((0.14, 0.11, 0.11), (0.38, 0.40, 0.50), (58, 70, 108), (176, 142, 138), 12),
 }  # fmt: skip
 
@@ -92,7 +92,7 @@ class Atmosphere:
                 mix(light.horizon, (208, 210, 212), 0.9 * (1 - dim)),
                 light.elevation,
             )
-        light = _exposed(light, 0.62 if name == 'dusk' else 0.84)
+        light = _exposed(light, 0.68 if name == 'dusk' else 0.92)
         angle = float(rng.uniform(0, 2 * math.pi))
         return cls(
             light, weather, math.sin(angle), math.cos(angle), light.horizon, _HAZE_LENGTH[weather]

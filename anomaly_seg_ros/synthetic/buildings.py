@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -29,6 +30,7 @@ _PLASTER: tuple[Colour, ...] = (
 _ROOF: tuple[Colour, ...] = ((122, 66, 52), (84, 80, 82), (98, 76, 66), (70, 72, 80))
 _GLASS: tuple[Colour, ...] = ((52, 62, 74), (68, 80, 92), (40, 46, 54), (92, 106, 118))
 _SCALE = 20
+_Box = Callable[[float, float, float, float, Colour], None]
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _facade(rng: np.random.Generator, width: float, height: float, street: bool)
 
 
 def _window(
-    box: object,
+    box: _Box,
     left: float,
     bottom: float,
     pane: tuple[float, float],
@@ -114,7 +116,6 @@ def _window(
     glass: Colour,
     rng: np.random.Generator,
 ) -> None:
-    assert callable(box)
     right, top = left + pane[0], bottom + pane[1]
     box(left - 0.1, bottom - 0.12, right + 0.1, top + 0.08, frame)
     box(left, bottom, right, top, glass)
@@ -126,10 +127,7 @@ def _window(
     box(left, top, right, top + 0.03, scaled(frame, 0.6))
 
 
-def _shop(
-    rng: np.random.Generator, box: object, width: float, ground: float, glass: Colour
-) -> None:
-    assert callable(box)
+def _shop(rng: np.random.Generator, box: _Box, width: float, ground: float, glass: Colour) -> None:
     accent = varied(rng, pick(rng, ((150, 40, 44), (40, 84, 130), (48, 110, 74), (190, 150, 60))))
     box(0.3, 0, width - 0.3, ground - 0.8, scaled(accent, 0.55))
     left = 0.5

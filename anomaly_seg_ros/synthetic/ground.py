@@ -59,7 +59,7 @@ class Ground:
     """
 
     def __init__(self, street: Street, rng: np.random.Generator) -> None:
-        asphalt = varied(rng, (92, 92, 95), 12)
+        asphalt = varied(rng, (106, 106, 108), 13)
         paving = varied(rng, (150, 143, 136), 14)
         kerb = varied(rng, (172, 170, 166), 8)
         grass = varied(rng, (96, 118, 62), 10)
@@ -179,6 +179,6 @@ def _light(image: Pixels, air: Atmosphere, depth: Floats) -> None:
     shade = 0.12 + 0.8 * float(air.sun_direction[1])
     step = air.haze_step(depth)
     edges = np.flatnonzero(np.diff(step)) + 1
-    for first, last in zip([0, *edges], [*edges, len(step)]):
+    for first, last in zip([0, *edges], [*edges, len(step)], strict=True):
         band = image[first:last]
         cv2.LUT(band, four_channels(air.table(shade, float(depth[first]))), band)

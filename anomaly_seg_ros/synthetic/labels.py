@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
+from anomaly_seg_ros.classes import IGNORE
 
 ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE, TRAFFIC_LIGHT, TRAFFIC_SIGN, VEGETATION = range(9)
 TERRAIN, SKY, PERSON, RIDER, CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = range(9, 19)
 UNKNOWN = IGNORE
 """Unknown objects have no class."""
-
-assert CITYSCAPES.names[TERRAIN] == 'terrain' and CITYSCAPES.names[BICYCLE] == 'bicycle'

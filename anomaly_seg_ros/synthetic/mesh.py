@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomaly_seg_ros.synthetic.arrays import Colour, Floats, Integers
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
@@ -29,6 +30,7 @@ class Mesh:
         centres: (F, 3) centres of the faces' panels.
         colours: (F, 3).
         shiny: (F,) 1 for faces that glow by themselves (lamps), 0 for others.
+        outermost: (F,) faces that no other face of the body hides; they are drawn last.
     """
 
     vertices: Floats
@@ -38,6 +40,7 @@ class Mesh:
     centres: Floats
     colours: Floats
     shiny: Floats
+    outermost: NDArray[np.bool_]
 
     def draw(
         self,
@@ -66,7 +69,7 @@ class Mesh:
         lit = air.colours(self.colours, air.shade_of(normals), max(place[2] - camera.z, 0))
         lit = np.where(self.shiny[:, None] > 0, self.colours, lit)
         clipped = bool((depth < NEAR).any())
-        order = np.lexsort((self.panels, -distance))
+        order = np.lexsort((self.panels, -distance, self.outermost))
         fixed = fixed_point(image)
         for i in order[visible[order]].tolist():
             first, last = self.faces[i]
@@ -104,16 +107,22 @@ class MeshBuilder:
         self._colours: list[Colour] = []
         self._shiny: list[float] = []
         self._panel = -1
+        self._outermost = False
+        self._top: list[bool] = []
 
-    def panel(self, corners: list[Corner], outward: Corner, colour: Colour) -> None:
+    def panel(
+        self, corners: list[Corner], outward: Corner, colour: Colour, outermost: bool = False
+    ) -> None:
         """Add a flat panel; details added next lie on it.
 
         Args:
             corners: In order around the panel, either way.
             outward: A rough outward direction; the normal is computed.
             colour: Unlit colour.
+            outermost: Whether no other panel of the body can hide it, as with wheels.
         """
         self._panel += 1
+        self._outermost = outermost
         points = np.array(corners)
         (x, y, z), (u, v, w) = points.T, np.roll(points, -1, 0).T
         normal = np.array([(y * w - z * v).sum(), (z * u - x * w).sum(), (x * v - y * u).sum()])
@@ -137,6 +146,7 @@ class MeshBuilder:
         self._centres.append(centre)
         self._colours.append(colour)
         self._shiny.append(glow)
+        self._top.append(self._outermost)
 
     def box(
         self,
@@ -170,4 +180,5 @@ class MeshBuilder:
             np.array(self._centres),
             np.array(self._colours, float),
             np.array(self._shiny),
+            np.array(self._top),
         )

@@ -83,8 +83,9 @@ def _person(rng: np.random.Generator, sun_side: float, phase: float, sideways: b
                 (arm if sideways else -0.12, (arm + 0.2) if sideways else -0.05), (0.30, 0.27),
                 (0.10, 0.08), (scaled(top, 0.75), scaled(top, 0.72)))  # fmt: skip
     brush.ellipse((far[0], far[1] - 0.03), (0.045, 0.05), skin)
-    brush.polygon([(-half, shoulder), (-half * 0.6, shoulder + 0.06), (half * 0.6, shoulder + 0.06),
-                   (half, shoulder), (half * 0.92, hip - 0.04), (-half * 0.92, hip - 0.04)], top)  # fmt: skip
+    neck = shoulder + 0.06
+    brush.polygon([(-half, shoulder), (-half * 0.6, neck), (half * 0.6, neck), (half, shoulder),
+                   (half * 0.92, hip - 0.04), (-half * 0.92, hip - 0.04)], top)  # fmt: skip
     brush.ellipse((0, hip - 0.01), (half * 0.95, 0.09), scaled(top, 0.95))
     if bag:
         brush.ellipse((-half * 0.9, 1.2), (0.11, 0.2), varied(rng, (70, 60, 54), 16))

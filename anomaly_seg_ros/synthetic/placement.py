@@ -190,8 +190,9 @@ def place_people(world: World, side: Side, rng: np.random.Generator) -> None:
             x = float(rng.uniform(-1, 1)) * side.verge
             at = z + float(rng.uniform(0.6, 3.4))
             if not world.hides_unknown(x, 0.4, at - 0.2, at + 0.2):
+                pace = float(rng.uniform(0.9, 1.5))
                 world.add(Standing(x, at, 0, 0, strollers[int(rng.integers(8))],
-                                   (world.instance(),), 0.6, 1.75, slide=float(rng.uniform(0.9, 1.5)),
+                                   (world.instance(),), 0.6, 1.75, slide=pace,
                                    span=side.verge + 0.8))  # fmt: skip
     _place_riders(world, side, rng)
 

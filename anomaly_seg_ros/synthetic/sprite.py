@@ -82,7 +82,7 @@ class Sprite:
         window = canvas.window(left, top, right, bottom)
         if window is None or bottom - top < _SMALLEST:
             return
-        level = min(max(int(math.floor(-math.log2(max(factor, 1e-6)))), 0), len(self.levels) - 1)
+        level = min(max(math.floor(-math.log2(max(factor, 1e-6))), 0), len(self.levels) - 1)
         parts = self.levels[level][1]
         colour = self._lit(level, air.table(shade, depth))
         step = parts.shape[1] / full_width
@@ -102,7 +102,9 @@ class Sprite:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        owners = canvas.table(canvas.part(n, i) for n, i in zip(self.labels, instances))
+        owners = canvas.table(
+            canvas.part(n, i) for n, i in zip(self.labels, instances, strict=False)
+        )
         canvas.paste(pixels(patch), pixels(mask), (window[0], window[1]), owners)
 
 
@@ -142,23 +144,14 @@ class Brush:
         if part:
             cv2.polylines(self.parts, [fixed], False, part, thickness, cv2.LINE_8, 4)
 
-    def ellipse(
-        self, centre: Point, radii: Point, colour: Colour, part: int = 1, turn: float = 0
-    ) -> None:
-        """Fill an ellipse turned by `turn` radians."""
-        angles = np.linspace(0, 2 * math.pi, 28, endpoint=False)
-        x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
-        points = zip(
-            centre[0] + x * math.cos(turn) - y * math.sin(turn),
-            centre[1] + x * math.sin(turn) + y * math.cos(turn),
-        )
-        self.polygon([(float(a), float(b)) for a, b in points], colour, part)
+    def ellipse(self, centre: Point, radii: Point, colour: Colour, part: int = 1) -> None:
+        """Fill an ellipse."""
+        self.polygon(_circle(centre, radii, 28), colour, part)
 
     def ring(self, centre: Point, radius: float, width: float, colour: Colour, part: int) -> None:
         """Draw a circle's outline."""
-        angles = np.linspace(0, 2 * math.pi, 25)
-        points = zip(centre[0] + radius * np.cos(angles), centre[1] + radius * np.sin(angles))
-        self.line([(float(a), float(b)) for a, b in points], width, colour, part)
+        circle = _circle(centre, (radius, radius), 24)
+        self.line([*circle, circle[0]], width, colour, part)
 
     def multiply(self, gain: NDArray[np.float32]) -> None:
         """Multiply the colours by (h, w) or (h, w, 3) gains."""
@@ -204,6 +197,13 @@ class Brush:
                 _halve_parts(last_parts, half),
             ))  # fmt: skip
         return Sprite(tuple(result), labels, self.scale)
+
+
+def _circle(centre: Point, radii: Point, corners: int) -> list[Point]:
+    angles = [2 * math.pi * i / corners for i in range(corners)]
+    return [
+        (centre[0] + radii[0] * math.cos(a), centre[1] + radii[1] * math.sin(a)) for a in angles
+    ]
 
 
 def _halve_parts(parts: Pixels, half: tuple[int, int]) -> Pixels:

@@ -184,7 +184,7 @@ class Building(Thing):
         """Return the key of its far end: everything in front of the wall is drawn after it."""
         return super().distance(camera, time) + self.reach
 
-    def shadow(self, shadows: Shadows, time: float) -> None:
+    def shadow(self, shadows: Shadows, time: float) -> None:  # noqa: ARG002
         """Add the sun's shadow."""
         sign = math.copysign(1, self.x)
         depth = self.facade.depth

@@ -100,8 +100,9 @@ def _crate(rng: np.random.Generator, brush: Brush, w: float, h: float) -> None:
 
 def _barrel(rng: np.random.Generator, brush: Brush, w: float, h: float) -> None:
     colour = varied(rng, pick(rng, _BRIGHT), 12)
-    brush.polygon([(-0.42 * w, 0.06 * h), (0.42 * w, 0.06 * h), (0.5 * w, 0.5 * h),
-                   (0.42 * w, 0.92 * h), (-0.42 * w, 0.92 * h), (-0.5 * w, 0.5 * h)], colour)  # fmt: skip
+    low, high = 0.06 * h, 0.92 * h
+    brush.polygon([(-0.42 * w, low), (0.42 * w, low), (0.5 * w, 0.5 * h), (0.42 * w, high),
+                   (-0.42 * w, high), (-0.5 * w, 0.5 * h)], colour)  # fmt: skip
     brush.ellipse((0, 0.06 * h), (0.42 * w, 0.06 * h), colour)
     band = mix(colour, pick(rng, ((240, 240, 236), (40, 40, 44))), 0.75)
     for y in (0.22, 0.5, 0.78):
@@ -144,7 +145,7 @@ def _sack(rng: np.random.Generator, brush: Brush, w: float, h: float) -> None:
     wobble = rng.normal(1, 0.05, 22)
     points: list[Point] = [
         (float(0.48 * w * r * math.cos(a)), float(max(0.4 * h + 0.42 * h * r * math.sin(a), 0)))
-        for a, r in zip(angles, wobble)
+        for a, r in zip(angles, wobble, strict=True)
     ]
     brush.polygon(points, colour)
     brush.polygon([(-0.1 * w, 0.78 * h), (0.1 * w, 0.78 * h), (0.2 * w, h), (-0.16 * w, 0.97 * h)],
@@ -229,7 +230,7 @@ def _outline(
     x, y = radius * np.cos(angles), radius * np.sin(angles)
     x = ((x - x.min()) / np.ptp(x) - 0.5) * w
     y = (y - y.min()) / np.ptp(y) * h
-    points = [(float(a), float(b)) for a, b in zip(x, y)]
+    points = [(float(a), float(b)) for a, b in zip(x, y, strict=True)]
     brush.polygon(points, varied(rng, pick(rng, _BRIGHT), 16))
 
 

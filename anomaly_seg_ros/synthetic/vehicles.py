@@ -16,6 +16,9 @@ _PAINT: tuple[Colour, ...] = (
     (30, 32, 36), (58, 60, 64), (128, 132, 136), (176, 180, 184), (226, 228, 228), (44, 62, 104),
     (132, 30, 34), (84, 96, 110), (108, 100, 84), (38, 70, 60), (180, 60, 40), (210, 212, 214),
 )  # fmt: skip
+_LOADS: tuple[Colour, ...] = (
+    (214, 214, 210), (200, 176, 60), (70, 96, 140), (150, 44, 40), (90, 120, 90),
+)  # fmt: skip
 _GLASS: Colour = (34, 40, 46)
 _TYRE: Colour = (24, 24, 26)
 _RIM: Colour = (128, 130, 132)
@@ -70,14 +73,15 @@ def car(rng: np.random.Generator) -> Vehicle:
         (z0, y0, w0), (z1, y1, w1) = outline[index], outline[index + 1]
         corners = [(-w0, y0, z0), (w0, y0, z0), (w1, y1, z1), (-w1, y1, z1)]
         builder.panel(corners, (0, y0 + y1 - 1.0, z0 + z1), paint)
-        _car_end_details(builder, index, corners, paint, belt)
+        _car_end_details(builder, index, corners, paint)
     body = [(z, y) for z, y, _ in (*outline[:4], *outline[7:])]
     cabin = [outline[i] for i in (3, 4, 5, 6, 7)]
     for side in (-1.0, 1.0):
         x = side * half
         builder.panel([(x * 0.97, y, z) for z, y in body], (side, 0.0, 0), paint)
-        builder.detail([(x, sill, front - 0.3), (x, sill, back + 0.3), (x, sill + 0.12, back + 0.2),
-                        (x, sill + 0.12, front - 0.2)], scaled(paint, 0.45))  # fmt: skip
+        builder.detail([(x, sill, front - 0.3), (x, sill, back + 0.3),
+                        (x, sill + 0.12, back + 0.2), (x, sill + 0.12, front - 0.2)],
+                       scaled(paint, 0.45))  # fmt: skip
         builder.detail([(x, belt * 0.93, screen_foot), (x, belt * 0.93, boot),
                         (x, belt * 0.97, boot), (x, belt * 0.97, screen_foot)],
                        mix(paint, (255, 255, 255), 0.22))  # fmt: skip
@@ -87,7 +91,7 @@ def car(rng: np.random.Generator) -> Vehicle:
         for wheel in (front - 0.19 * length, back + 0.19 * length):
             builder.detail(builder.disc(x * 1.0, 0.35, wheel, 0.39), scaled(paint, 0.25))
         builder.panel([(side * w, y, z) for z, y, w in cabin], (side, 0.3, 0), scaled(paint, 0.9))
-        _side_windows(builder, side, cabin, belt, height)
+        _side_windows(builder, side, cabin)
         for wheel in (front - 0.19 * length, back + 0.19 * length):
             _wheel(builder, x * 1.01, wheel, 0.33, side)
     return Vehicle(builder.finish(), labels.CAR, 2 * half, length, height)
@@ -103,7 +107,7 @@ def _underside(builder: MeshBuilder, half: float, front: float, back: float) -> 
 
 
 def _wheel(builder: MeshBuilder, x: float, z: float, radius: float, side: float) -> None:
-    builder.panel(builder.disc(x, radius, z, radius), (side, 0, 0), _TYRE)
+    builder.panel(builder.disc(x, radius, z, radius), (side, 0, 0), _TYRE, outermost=True)
     builder.detail(builder.disc(x, radius, z, radius * 0.62), _RIM)
     builder.detail(builder.disc(x, radius, z, radius * 0.22), scaled(_RIM, 0.5))
 
@@ -121,7 +125,7 @@ def _inset(corners: list[Corner], left: float, right: float, low: float, high: f
 
 
 def _car_end_details(
-    builder: MeshBuilder, index: int, corners: list[Corner], paint: Colour, belt: float
+    builder: MeshBuilder, index: int, corners: list[Corner], paint: Colour
 ) -> None:
     if index == 0:
         builder.detail(_inset(corners, 0, 1, 0, 0.35), (40, 40, 42))
@@ -150,17 +154,14 @@ def _side_windows(
     builder: MeshBuilder,
     side: float,
     cabin: list[tuple[float, float, float]],
-    belt: float,
-    height: float,
 ) -> None:
-    (z0, y0, w0), (z1, y1, w1), (z2, y2, w2), (z3, y3, w3), (z4, y4, w4) = cabin
+    (z0, y0, w0), (z1, y1, w1), _, (z3, _, _), (z4, _, _) = cabin
     shift = 0.07
     lower, upper = y0 + 0.06, y1 - 0.09
     share = (upper - y0) / max(y1 - y0, 1e-6)
     top_front, top_rear = z0 + (z1 - z0) * share - 0.12, z4 + (z3 - z4) * share + 0.12
     w_low, w_high = side * (w0 + 0.002), side * (w0 + (w1 - w0) * share + 0.004)
     middle = (z1 + z3) / 2
-    del w2, w3, w4, y2, y3, y4, z2, belt, height
     for front, front_top, rear, rear_top in (
         (z0 - 0.22, top_front, middle + shift, middle + shift),
         (middle - shift, middle - shift, z4 + 0.25, top_rear),
@@ -174,8 +175,7 @@ def _side_windows(
 def truck(rng: np.random.Generator) -> Vehicle:
     """Return a truck with a cab and a box or tarpaulin body."""
     length, height, half = float(rng.uniform(6.5, 10)), float(rng.uniform(3.0, 3.8)), 1.22
-    paint, load = varied(rng, pick(rng, _PAINT), 8), varied(rng, pick(rng, (
-        (214, 214, 210), (200, 176, 60), (70, 96, 140), (150, 44, 40), (90, 120, 90))), 10)  # fmt: skip
+    paint, load = varied(rng, pick(rng, _PAINT), 8), varied(rng, pick(rng, _LOADS), 10)
     front, back = length / 2, -length / 2
     builder = MeshBuilder()
     cab = front - 2.0
@@ -249,15 +249,14 @@ def bus(rng: np.random.Generator) -> Vehicle:
     length = float(rng.uniform(9, 12))
     paint = varied(rng, pick(rng, ((222, 190, 60), (190, 40, 40), (226, 226, 222), (60, 110, 90),
                                    (70, 100, 160))), 8)  # fmt: skip
-    return _coach(rng, labels.BUS, length, 3.0, 1.25, paint, 0.9)
+    return _coach(rng, labels.BUS, length, 3.0, 1.25, paint)
 
 
 def tram(rng: np.random.Generator) -> Vehicle:
     """Return a tram, Cityscapes' class train."""
-    paint = varied(
-        rng, pick(rng, ((206, 52, 44), (234, 214, 90), (220, 222, 224), (60, 130, 90))), 8
-    )
-    return _coach(rng, labels.TRAIN, float(rng.uniform(18, 28)), 3.5, 1.2, paint, 0.6)
+    liveries: tuple[Colour, ...] = ((206, 52, 44), (234, 214, 90), (220, 222, 224), (60, 130, 90))
+    paint = varied(rng, pick(rng, liveries), 8)
+    return _coach(rng, labels.TRAIN, float(rng.uniform(18, 28)), 3.5, 1.2, paint)
 
 
 def _coach(
@@ -267,7 +266,6 @@ def _coach(
     height: float,
     half: float,
     paint: Colour,
-    floor: float,
 ) -> Vehicle:
     front, back = length / 2, -length / 2
     builder = MeshBuilder()
@@ -316,5 +314,4 @@ def _coach(
             builder.detail(_inset(face, left, left + 0.14, 0.16, 0.26),
                            _LAMP if out > 0 else _TAIL, out > 0)  # fmt: skip
         builder.detail(_inset(face, 0.4, 0.6, 0.13, 0.2), (222, 222, 214))
-    del floor
     return Vehicle(builder.finish(), label, 2 * half, length, height)

@@ -34,9 +34,11 @@ class Texture:
         if key not in self._levels:
             size = (max(full.shape[1] >> key[0], 1), max(full.shape[0] >> key[1], 1))
             self._levels[key] = pixels(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
-        toned = self._toned.get((*key, id(tone)))
+        toned = self._toned.get(key + (id(tone),))
         if toned is None:
-            toned = self._toned[(*key, id(tone))] = four_channels(cv2.LUT(self._levels[key], tone))
+            toned = self._toned[key + (id(tone),)] = four_channels(
+                cv2.LUT(self._levels[key], tone)
+            )
         return toned
 
 
