@@ -79,7 +79,7 @@ class TorchEngine:
                 batch = torch.from_numpy(_writable(image)).to(self.device)
                 results = self._detector.run(batch, tuple(dict.fromkeys(outputs)))
                 return {name: result.cpu().numpy() for name, result in results.items()}
-        except RuntimeError as error:  # torch.cuda.OutOfMemoryError is one.
+        except Exception as error:
             if self.device == 'cuda':
                 torch.cuda.empty_cache()
             raise failure(error, self.name, image) from error

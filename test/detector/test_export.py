@@ -78,12 +78,6 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     assert 'BatchNormalization' not in {node.op_type for node in model.graph.node}
 
 
-@pytest.mark.slow
-def test_erfnet_exports(make_detector: Any, tmp_path: Path) -> None:
-    export(make_detector('erfnet'), tmp_path / 'erfnet.onnx')
-    assert (tmp_path / 'erfnet.onnx').stat().st_size > 1e6
-
-
 class Unexportable(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(np.sort(image.numpy(), axis=1))
