@@ -9,8 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
@@ -96,12 +95,17 @@ class DetectorNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe."""
-        result = super().on_activate(state)
-        if result != _SUCCESS or self._pipeline is None or self._outputs is None:
+        pipeline, outputs = self._pipeline, self._outputs
+        if pipeline is None or outputs is None or super().on_activate(state) != _SUCCESS:
             return _FAILURE
-        self._stream = ImageStream(
-            self, self._pipeline, self._outputs, lambda: self._options.current, self._statistics
-        )
+        try:
+            self._stream = ImageStream(
+                self, pipeline, outputs, lambda: self._options.current, self._statistics
+            )
+        except Exception as error:  # noqa: BLE001 - rclpy would swallow it, for instance a bad name
+            super().on_deactivate(state)
+            return self._refuse(f'cannot subscribe: {error}', 'activated')
+        self._problem = ''
         self._stream.enabled = self._enabled
         self._phase = 'active'
         self._publish_label_info()
@@ -145,9 +149,9 @@ class DetectorNode(LifecycleNode):
             self._pipeline.close()
             self._pipeline = None
 
-    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+    def _refuse(self, reason: str, step: str = 'configured') -> TransitionCallbackReturn:
         self._problem = reason
-        self.get_logger().error(f'not configured: {reason}')
+        self.get_logger().error(f'not {step}: {reason}')
         self._diagnostics.publish()
         return _FAILURE
 

@@ -73,6 +73,8 @@ def _life_cycle(condition: Condition) -> Status:
     level, message = OK, condition.state
     if condition.failure:
         level, message = ERROR, condition.failure
+    elif condition.state == 'finalized':
+        level, message = WARN, 'finalized: start the node again'
     elif condition.state != 'active':
         level = WARN
         message = f'{condition.state}: bring the node to active with ros2 lifecycle set'

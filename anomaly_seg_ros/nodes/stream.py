@@ -53,13 +53,12 @@ class ImageStream:
         self._outputs = outputs
         self._options = options
         self._statistics = statistics
-        self._last_stamp: Stamp = (0, 0)
+        self._last_stamp: Stamp | None = None
         self._limiter = RateLimiter()
         self._relay = CameraInfoRelay(outputs.publish_camera_info)
         self._warnings: dict[str, str] = {}
         self.enabled = True
         self.since = time.monotonic()
-        self._worker: NewestWorker[Any] = NewestWorker(self._process, 'detector')
         self._inputs = Inputs(
             node,
             options(),
@@ -68,6 +67,7 @@ class ImageStream:
             on_lost=lambda number: statistics.count(st.LOST, number),
             on_incompatible=self._on_incompatible,
         )
+        self._worker: NewestWorker[Any] = NewestWorker(self._process, 'detector')
 
     @property
     def topic(self) -> str:
@@ -102,7 +102,7 @@ class ImageStream:
 
     def _check_order(self, stamp: Stamp) -> None:
         last, self._last_stamp = self._last_stamp, stamp
-        if stamp < last:
+        if last is not None and stamp < last:
             back = last[0] - stamp[0] + 1e-9 * (last[1] - stamp[1])
             self._statistics.went_back(back)
             self._relay.clear()

@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -179,3 +183,42 @@ def test_one_log_line_for_many_bad_images(bench: Any, capfd: pytest.CaptureFixtu
     text = ''.join(capfd.readouterr())
     assert text.count('image rejected') == 1
     assert 'Traceback' not in text
+
+
+CAMERA = """
+import sys, time
+import rclpy
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from anomaly_seg_ros.nodes.qos import image_qos
+
+rclpy.init()
+node = Node('camera', namespace=sys.argv[1])
+publisher = node.create_publisher(Image, 'image', image_qos('best_effort'))
+while not publisher.get_subscription_count():
+    time.sleep(0.05)
+message = Image(height=1024, width=2048, step=6144, encoding='bgr8')
+message.data.frombytes(bytes(1024 * 6144))
+for number in range(60):
+    message.header.stamp.sec = number
+    publisher.publish(message)
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.skipif(
+    not os.environ.get('RMW_IMPLEMENTATION', 'rmw_fastrtps_cpp').startswith('rmw_fastrtps'),
+    reason='other middlewares lose images in other ways',
+)
+def test_what_the_transport_loses_is_reported(bench: Any, repository: Path) -> None:
+    live = bench(image_reliability='best_effort', reliability='best_effort')
+    camera = subprocess.Popen([sys.executable, '-c', CAMERA, live.namespace], cwd=repository)
+    try:
+        # 6 MB best effort does not fit through the default shared memory of Fast DDS.
+        status = live.status('frames', lambda s: 'lost by the transport' in s.message)
+        assert status.level in (b'\x01', b'\x02')
+        assert int({v.key: v.value for v in status.values}['lost by transport']) > 0
+    finally:
+        camera.wait(30)
+    live.subscribe('labels')
+    live.serves(live.image(stripes()))

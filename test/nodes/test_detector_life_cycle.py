@@ -199,3 +199,26 @@ def test_enable_and_disable(bench: Any) -> None:
     live.wait(lambda: live.counts()['while disabled'] == 2, 'it stays disabled')
     assert live.call(SetBool, 'enable', SetBool.Request(data=True)).message == 'enabled'
     live.serves(live.image(stripes()))
+
+
+def test_an_activation_that_fails_leaves_the_node_inactive_and_says_why(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = bench(autostart=False, wait=False)
+    assert live.change_state('configure')
+
+    def fail(*_: Any, **__: Any) -> None:
+        msg = 'the middleware has no more endpoints'
+        raise RuntimeError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.node, 'create_subscription', fail)
+        assert not live.change_state('activate')
+    assert live.state() == 'inactive'
+    status = live.status('life cycle')
+    assert status.level == b'\x02'
+    assert 'no more endpoints' in status.message
+    assert live.change_state('activate')
+    live.subscribe('labels')
+    live.serves(live.image(stripes()))
+    assert live.status('life cycle').level == b'\x00'

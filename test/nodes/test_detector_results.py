@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import String
 from support.detector_bench import record
 from support.tiny_bundle import SCORE, THRESHOLD, stripes
@@ -23,6 +23,7 @@ from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.nodes.image_conversion import to_array, to_message, to_rgb
 from anomaly_seg_ros.nodes.image_encodings import ENCODINGS
 from anomaly_seg_ros.nodes.pipeline import RESULT_ENCODINGS, anomaly_mask
+from anomaly_seg_ros.nodes.qos import image_qos
 
 pytestmark = pytest.mark.ros
 
@@ -323,3 +324,23 @@ def test_every_result_is_a_valid_image_message(bench: Any) -> None:
         assert result.step * result.height == len(result.data)
         again = to_message(to_array(result), result.encoding, result.header)
         assert again == result
+
+
+@pytest.mark.parametrize(
+    ('transport', 'topic'), [('raw', '/camera/front'), ('compressed', '/camera/front/compressed')]
+)
+def test_remapping_the_image_moves_the_compressed_topic_too(
+    bench: Any, transport: str, topic: str
+) -> None:
+    live = bench(wait=False, remap=['image:=/camera/front'], image_transport=transport)
+    live.wait(lambda: live.client.count_subscribers(topic) == 1, 'the node subscribes')
+    kind = CompressedImage if transport == 'compressed' else Image
+    publisher = live.client.create_publisher(kind, topic, image_qos())
+    live.wait(publisher.get_subscription_count, 'the publisher is matched')
+    live.subscribe('labels')
+    message = live.image(stripes())
+    if transport == 'compressed':
+        data = cv2.imencode('.png', stripes()[..., ::-1])[1].tobytes()
+        message = CompressedImage(header=message.header, format='png', data=data)
+    publisher.publish(message)
+    live.result('labels', message)

@@ -31,17 +31,30 @@ class DetectorBench:
 
     Args:
         bundle: Path of the bundle.
-        parameters: More parameters of the node.
         reliability: Of the client's image publisher.
+        wait: Whether to wait until the node subscribes.
+        remap: Remappings, as ``from:=to``.
+        parameters: Parameters of the node.
     """
 
     def __init__(
-        self, bundle: Any, *, reliability: str = 'reliable', wait: bool = True, **parameters: Any
+        self,
+        bundle: Any,
+        *,
+        reliability: str = 'reliable',
+        wait: bool = True,
+        remap: Sequence[str] = (),
+        **parameters: Any,
     ) -> None:
         self.namespace = f'/bench{next(_NAMESPACES)}'
         values = {'bundle': str(bundle), 'diagnostic_period': 0.1, 'threads': 1, **parameters}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
-        self.node = DetectorNode(namespace=self.namespace, parameter_overrides=overrides)
+        rules = [word for rule in remap for word in ('-r', rule)]
+        self.node = DetectorNode(
+            namespace=self.namespace,
+            parameter_overrides=overrides,
+            cli_args=['--ros-args', *rules] if rules else None,
+        )
         self.client = Node('client', namespace=self.namespace)
         self.images = self.client.create_publisher(Image, 'image', image_qos(reliability))
         self.compressed = self.client.create_publisher(

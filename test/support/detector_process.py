@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 MODULE = 'anomaly_seg_ros.nodes.detector'
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class DetectorProcess:
@@ -34,6 +35,7 @@ class DetectorProcess:
                 [sys.executable, '-m', MODULE, *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
                 env={**os.environ, 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'},
                 # Out of pytest's group, so that Ctrl-C in a terminal reaches pytest alone.
                 start_new_session=True,
