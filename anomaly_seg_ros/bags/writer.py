@@ -76,6 +76,11 @@ class BagWriter:
         self._writer: Writer | None = None
         self._folder = Path()
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has been written yet."""
+        return not self._connections
+
     def __enter__(self) -> BagWriter:
         """Open the bag beside its place."""
         try:

@@ -255,10 +255,10 @@ class EvaluatorNode(Node):
             if self._options.output:
                 write_json(self._options.output, summary)
             if self._bag is not None:
-                if self._evaluation.frames:
-                    self._bag.close()
-                else:
+                if self._bag.empty:
                     self._bag.abort()
+                else:
+                    self._bag.close()
         except (AnomalySegError, OSError) as error:
             print(f'evaluator: error: {error}', file=sys.stderr)
             self.exit_code = 2

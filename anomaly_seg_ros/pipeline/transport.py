@@ -11,8 +11,8 @@ from pathlib import Path
 
 PROFILE = Path('config', 'fastdds_large_images.xml')
 _SHARE = Path('share', 'anomaly_seg_ros')
-_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-"""The name of today and that of Humble."""
+_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
+_HUMBLE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 
 
 def large_image_profile() -> Path | None:
@@ -31,6 +31,8 @@ def transport_variables(environment: Mapping[str, str]) -> dict[str, str]:
     when the writer asks for missing parts, every 3 seconds.
     """
     profile = large_image_profile()
-    if profile is None or any(environment.get(name) for name in _VARIABLES):
+    if profile is None or environment.get(_VARIABLE) or environment.get(_HUMBLE_VARIABLE):
         return {}
-    return dict.fromkeys(_VARIABLES, str(profile))
+    # Newer distributions warn about the old name.
+    humble = environment.get('ROS_DISTRO') == 'humble'
+    return {_HUMBLE_VARIABLE if humble else _VARIABLE: str(profile)}
