@@ -47,6 +47,8 @@ class Garage:
 def place_unknown(world: World, rng: np.random.Generator) -> None:
     """Scatter the unknown objects so that each can be seen in at least one frame.
 
+    With dozens of objects, or images so small that little is near enough, some may stay hidden.
+
     Half of them lie on the road, half beside it. Must come before all other things, which then
     keep out of the line of sight.
     """
@@ -63,7 +65,7 @@ def place_unknown(world: World, rng: np.random.Generator) -> None:
         seed = int(rng.integers(2**31))
         width, height = footprint(kind, seed)
         farthest = min(42.0, world.lead_gap - 3, world.path.focal * min(width, height) / 6)
-        for attempt in range(30):
+        for attempt in range(80):
             time = float(rng.integers(config.frames)) / config.fps
             x = _somewhere(world, rng, on_road, width, beside=(index + attempt // 10) % 2 == 1)
             least = max(nearest, (abs(x - world.lane) + width / 2) / 0.36)
@@ -74,6 +76,7 @@ def place_unknown(world: World, rng: np.random.Generator) -> None:
                 least <= max(farthest, nearest)
                 and not in_the_way
                 and not world.hides_unknown(x, width / 2, z - 1, z + 1)
+                and not world.hidden_by_unknown(x, z, width, time)
             ):
                 break
         sun, mirrored = world.air.sun_side, bool(rng.random() < 0.5)
@@ -107,7 +110,11 @@ def _somewhere(
         low, high = on_road[0] + width / 2, on_road[1] - width / 2
         return float(rng.uniform(min(low, high), max(low, high)))
     side = world.street.sides[int(rng.random() < 0.7)]
-    return side.sign * float(rng.uniform(side.kerb + 0.3 + width / 2, side.walk + 0.2))
+    return side.sign * float(
+        rng.uniform(
+            side.kerb + 0.3 + width / 2, max(side.walk - width / 2, side.kerb + 0.4 + width / 2)
+        )
+    )
 
 
 def place_traffic(world: World, rng: np.random.Generator) -> None:

@@ -34,12 +34,10 @@ class Texture:
         if key not in self._levels:
             size = (max(full.shape[1] >> key[0], 1), max(full.shape[0] >> key[1], 1))
             self._levels[key] = pixels(cv2.resize(full, size, interpolation=cv2.INTER_AREA))
-        toned = self._toned.get(key + (id(tone),))
-        if toned is None:
-            toned = self._toned[key + (id(tone),)] = four_channels(
-                cv2.LUT(self._levels[key], tone)
-            )
-        return toned
+        lit = (*key, id(tone))
+        if lit not in self._toned:
+            self._toned[lit] = four_channels(cv2.LUT(self._levels[key], tone))
+        return self._toned[lit]
 
 
 def _halvings(full: int, wanted: float) -> int:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
+from anomaly_seg_ros.synthetic.arrays import Floats
 from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import CameraPath
 from anomaly_seg_ros.synthetic.config import SceneConfig
@@ -75,17 +77,37 @@ class World:
             far: Where it ends.
             speed: Metres per second along the road.
         """
-        for thing, time in self.unknown:
-            eye = self.path.travelled(time)
-            first, last = near + speed * time, far + speed * time
-            if last < eye or first > thing.z + 2:
-                continue
-            for z in np.linspace(max(first, eye), min(last, thing.z + 2), 5):
-                share = min((z - eye) / max(thing.z - eye, 0.1), 1)
-                ray = self.lane + (thing.x - self.lane) * share
-                if abs(x - ray) < half_width + thing.width * 0.6 * share + 0.3:
-                    return True
-        return False
+        goals, times = self._goals()
+        blocker = np.stack([near + speed * times, far + speed * times], 1)
+        return bool(self._blocked(goals, np.full(len(times), x), half_width, blocker).any())
+
+    def hidden_by_unknown(self, x: float, z: float, width: float, time: float) -> bool:
+        """Tell whether unknown objects stand between the camera at `time` and a place."""
+        others, _ = self._goals()
+        goal = np.array([[x, z, width, self.path.travelled(time)]])
+        depth = others[:, 1:2] + np.array([[-0.2, 0.2]])
+        goals = np.repeat(goal, len(others), 0)
+        return bool(self._blocked(goals, others[:, 0], others[:, 2] / 2, depth).any())
+
+    def _goals(self) -> tuple[Floats, Floats]:
+        """Return x, z, width of each unknown object, where it is seen from, and when."""
+        rows = [(t.x, t.z, t.width, self.path.travelled(time)) for t, time in self.unknown]
+        times = np.array([time for _, time in self.unknown], float)
+        return np.array(rows, float).reshape(-1, 4), times
+
+    def _blocked(
+        self, goals: Floats, x: Floats, half_width: Floats | float, ends: Floats
+    ) -> NDArray[np.bool_]:
+        """Tell which lines of sight run into blockers that lie between two z."""
+        goal_x, goal_z, width, eye = goals.T
+        first, last = np.maximum(ends[:, 0], eye), np.minimum(ends[:, 1], goal_z + 2)
+        z = first[:, None] + (last - first)[:, None] * np.linspace(0, 1, 5)
+        share = np.minimum((z - eye[:, None]) / np.maximum(goal_z - eye, 0.1)[:, None], 1)
+        ray = self.lane + (goal_x - self.lane)[:, None] * share
+        margin = np.atleast_1d(half_width)[:, None] + 0.6 * width[:, None] * share + 0.3
+        close: NDArray[np.bool_] = (np.abs(x[:, None] - ray) < margin).any(1)
+        between: NDArray[np.bool_] = (ends[:, 1] >= eye) & (ends[:, 0] <= goal_z + 2)
+        return np.logical_and(close, between)
 
     def shared(
         self, key: tuple[int, ...], make: Callable[[np.random.Generator], Sprite]
