@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except AnomalySegError as error:
         print(f'{PROGRAM}: error: {error}', file=sys.stderr)
         return 2

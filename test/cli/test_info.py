@@ -1,0 +1,43 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``info`` on a real bundle."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from anomaly_seg_ros.bundle import Bundle, Card
+from anomaly_seg_ros.cli.main import main
+
+
+def test_text_names_what_a_user_needs(
+    tiny_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['info', str(tiny_bundle)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith('tiny: Gives each pixel the class with the nearest colour')
+    for line in (
+        'input size +64x32',
+        'classes +19: road, sidewalk',
+        'score +max_logit',
+        r'threshold +8 \(chosen for tests\)',
+        'score range +0 to 30',
+        'licence: weights +Apache-2.0',
+        r'files +detector.onnx \(\d+\.\d MB\)',
+    ):
+        assert re.search(rf'^  {line}', text, re.MULTILINE), line
+
+
+def test_json_is_the_card(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['info', str(tiny_bundle), '--json']) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert Card.from_json(content) == Bundle.open(tiny_bundle).card
+
+
+def test_no_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['info', str(tmp_path)]) == 2
+    assert 'has no file card.json' in capsys.readouterr().err
