@@ -235,11 +235,12 @@ class Children:
             child.finish_reading()
 
 
-def node_environment(own_graph: bool) -> dict[str, str]:
+def node_environment(own_graph: bool, logs: Path) -> dict[str, str]:
     """Return the environment for nodes.
 
     Args:
         own_graph: Keep them out of every other ROS graph, on this machine alone.
+        logs: Folder for the transport's profile.
     """
     environment = dict(os.environ)
     root = str(Path(__file__).resolve().parent.parent.parent)
@@ -249,7 +250,7 @@ def node_environment(own_graph: bool) -> dict[str, str]:
     environment['PYTHONUNBUFFERED'] = '1'
     # One network at a time: BLAS threads of the other processes would take its cores.
     environment.setdefault('OPENBLAS_NUM_THREADS', '1')
-    environment.update(transport_variables(environment))
+    environment.update(transport_variables(environment, logs))
     if own_graph:
         environment['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
         environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'

@@ -86,7 +86,8 @@ def run_replay(
         return False
 
     remaps = {'image': base, 'camera_info': _camera_info(base)}
-    with Children(node_environment(replay.own_graph), replay.results / 'logs') as children:
+    logs = replay.results / 'logs'
+    with Children(node_environment(replay.own_graph, logs), logs) as children:
         children.start_node('detector', {'image_transport': transport, **replay.detector}, remaps)
         evaluator = children.start_node(
             'evaluator',

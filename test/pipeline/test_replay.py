@@ -201,7 +201,7 @@ def test_no_node_outlives_its_parent(
         sys.executable, '-m', 'anomaly_seg_ros.cli.main', 'replay', str(bag), '--bundle',
         str(tiny_bundle), '--out', str(tmp_path), '--mode', 'realtime', '--rate', '0.1',
     ]  # fmt: skip
-    parent = subprocess.Popen(command, env=node_environment(own_graph=True))
+    parent = subprocess.Popen(command, env=node_environment(own_graph=True, logs=tmp_path))
     nodes: list[Path] = []
     deadline = time.monotonic() + 40
     while len(nodes) < 3 and time.monotonic() < deadline:

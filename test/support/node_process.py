@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -35,7 +36,7 @@ class NodeProcess:
             command += ['-p', f'{key}:={text or chr(39) * 2}']
         self.process = subprocess.Popen(
             command,
-            env=node_environment(own_graph=False),
+            env=node_environment(own_graph=False, logs=Path(os.environ['ROS_LOG_DIR'])),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
