@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
+import launch.logging
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -16,11 +18,12 @@ from launch.actions import (
     UnsetEnvironmentVariable,
 )
 from launch.conditions import IfCondition
-from launch.substitutions import EnvironmentVariable, LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
+from anomaly_seg_ros.pipeline.transport import transport_variables
 
 PACKAGE = 'anomaly_seg_ros'
 # The old name still works with a newer Fast DDS, which then complains about it.
@@ -66,10 +69,15 @@ def _overrides(context: LaunchContext) -> dict[str, Any]:
 
 
 def _fastdds_profile(context: LaunchContext) -> list[Action]:
-    path = LaunchConfiguration('fastdds_profile').perform(context)
-    if path == 'none':
+    """Choose the middleware's profile for this and all later processes of the launch."""
+    profile = LaunchConfiguration('fastdds_profile').perform(context)
+    if profile == 'none':
         return [UnsetEnvironmentVariable(PROFILE_VARIABLE)]
-    return [SetEnvironmentVariable(PROFILE_VARIABLE, path)]
+    variables = {PROFILE_VARIABLE: profile}
+    if profile == 'auto':
+        logs = Path(launch.logging.launch_config.log_dir)
+        variables = transport_variables(context.environment, logs)
+    return [SetEnvironmentVariable(name, value) for name, value in variables.items()]
 
 
 def _detector(context: LaunchContext) -> list[Node]:
@@ -130,13 +138,9 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'fastdds_profile',
-                default_value=EnvironmentVariable(
-                    PROFILE_VARIABLE,
-                    default_value=PathJoinSubstitution(
-                        [share, 'config', 'fastdds_large_images.xml']
-                    ),
-                ),
-                description='Fast DDS profile, one made for large images, or none',
+                default_value='auto',
+                description='Fast DDS profile file; auto: one for large images that fits this '
+                'machine, unless the environment names one; none: the defaults of Fast DDS',
             ),
             DeclareLaunchArgument(
                 'rviz',
