@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -98,7 +99,7 @@ class Atmosphere:
             light, weather, math.sin(angle), math.cos(angle), light.horizon, _HAZE_LENGTH[weather]
         )
 
-    @property
+    @cached_property
     def sun_direction(self) -> Floats:
         """The unit vector towards the sun: x right, y up, z ahead."""
         elevation = math.radians(self.light.elevation)
@@ -132,13 +133,14 @@ class Atmosphere:
         result: Floats = lit + (np.asarray(self.haze) - lit) * share
         return result
 
-    def haze_step(self, depth: Floats | float) -> Integers:
+    def haze_step(self, depth: Floats) -> Integers:
         """Return the haze in front of something as a whole number, the steps of `table`."""
         return np.rint(self.fade(depth) * 64).astype(np.int32)
 
     def table(self, shade: float, depth: float) -> Pixels:
         """Return the (1, 256, 3) look-up table that lights and fades an image patch."""
-        key = (round(shade * 16), int(self.haze_step(depth)))
+        share = 1 - math.exp(-max(depth, 0) / self.haze_length)
+        key = (round(shade * 16), round(share * 64))
         table = self._tables.get(key)
         if table is None:
             ramp = np.arange(256)[:, None] * self.gains(key[0] / 16)

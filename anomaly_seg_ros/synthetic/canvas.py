@@ -76,6 +76,10 @@ class Canvas:
             min(math.ceil(right) + 1, width), min(math.ceil(bottom) + 1, height),
         )  # fmt: skip
 
+    def own(self, fixed: Integers, part: int) -> None:
+        """Give a polygon's pixels to a part without painting them."""
+        cv2.fillConvexPoly(self.owners, fixed, part, cv2.LINE_8, _SHIFT)
+
     def box(self, points: Floats) -> tuple[int, int, int, int] | None:
         """Clip the box around points (N, 2) like `window`."""
         (left, top), (right, bottom) = points.min(0), points.max(0)
@@ -86,7 +90,7 @@ class Canvas:
         patch: Pixels,
         mask: Pixels,
         corner: tuple[int, int],
-        parts: NDArray[np.uint16],
+        parts: NDArray[np.uint16] | None = None,
     ) -> None:
         """Copy a patch where its mask is set.
 
@@ -94,13 +98,14 @@ class Canvas:
             patch: (h, w, 4), lies inside the image.
             mask: (h, w), 0 keeps what is there; other values look `parts` up.
             corner: Left column and top row of the patch.
-            parts: (256,) table from mask values to parts.
+            parts: (256,) table from mask values to parts; None leaves the owners to `own`.
         """
         height, width = mask.shape
         rows = slice(corner[1], corner[1] + height)
         columns = slice(corner[0], corner[0] + width)
         cv2.copyTo(patch, mask, self.image[rows, columns])
-        cv2.copyTo(cv2.LUT(mask, parts), mask, self.owners[rows, columns])
+        if parts is not None:
+            cv2.copyTo(cv2.LUT(mask, parts), mask, self.owners[rows, columns])
 
     def darken(self, mask: Pixels, corner: tuple[int, int]) -> None:
         """Multiply the image by a mask (h, w, 4) / 255 without changing what pixels are."""

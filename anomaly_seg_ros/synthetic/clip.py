@@ -136,7 +136,7 @@ class StreetClip:
         self._ground.draw(canvas, camera, self._air, self._contents.marks(camera.z))
         things = self._contents.things(camera.z, time)
         things.sort(key=lambda thing: -thing.distance(camera, time))
-        shadows = Shadows(canvas, camera, self._air)
+        shadows = Shadows(camera, self._air)
         for thing in things:
             thing.shadow(shadows, time)
         shadows.apply(canvas)

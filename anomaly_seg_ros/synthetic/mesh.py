@@ -15,6 +15,9 @@ from anomaly_seg_ros.synthetic.atmosphere import Atmosphere
 from anomaly_seg_ros.synthetic.camera import NEAR, Camera
 from anomaly_seg_ros.synthetic.canvas import Canvas, fixed_point
 
+_DETAILED = 13
+"""Pixels; of bodies that are lower in the image only the panels are drawn."""
+
 Corner = tuple[float, float, float]
 
 
@@ -30,6 +33,8 @@ class Mesh:
         centres: (F, 3) centres of the faces' panels.
         colours: (F, 3).
         shiny: (F,) 1 for faces that glow by themselves (lamps), 0 for others.
+        details: (F,) faces painted onto a panel.
+        height: Metres.
         outermost: (F,) faces that no other face of the body hides; they are drawn last.
     """
 
@@ -41,6 +46,8 @@ class Mesh:
     colours: Floats
     shiny: Floats
     outermost: NDArray[np.bool_]
+    details: NDArray[np.bool_]
+    height: float
 
     def draw(
         self,
@@ -68,6 +75,8 @@ class Mesh:
         distance = np.hypot(away[:, 0], away[:, 2])
         lit = air.colours(self.colours, air.shade_of(normals), max(place[2] - camera.z, 0))
         lit = np.where(self.shiny[:, None] > 0, self.colours, lit)
+        if camera.focal * self.height < _DETAILED * (place[2] - camera.z):
+            visible &= ~self.details
         clipped = bool((depth < NEAR).any())
         order = np.lexsort((self.panels, -distance, self.outermost))
         fixed = fixed_point(image)
@@ -172,13 +181,16 @@ class MeshBuilder:
 
     def finish(self) -> Mesh:
         """Return the mesh."""
+        panels = np.array(self._panels, np.int32)
         return Mesh(
             np.array(self._vertices, float),
             tuple(self._faces),
-            np.array(self._panels, np.int32),
+            panels,
             np.array(self._normals),
             np.array(self._centres),
             np.array(self._colours, float),
             np.array(self._shiny),
             np.array(self._top),
+            np.diff(panels, prepend=-1) == 0,
+            max(y for _, y, _ in self._vertices),
         )

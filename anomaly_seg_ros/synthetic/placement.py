@@ -52,13 +52,15 @@ def place_frontage(world: World, side: Side, rng: np.random.Generator) -> None:
         hidden = (0.0, 0.0)
         span = float(rng.uniform(8, 24))
         _barrier(world, side, z, span, rng)
-        for at in np.arange(z + 1, z + span, 5.0):
+        for at in np.arange(z + 1, z + span, 6.0):
             x = side.sign * (side.front + float(rng.uniform(2, 9)))
             _stand(world, trees[int(rng.integers(5))], x, float(at), rng, (0.8, 1.3))
-        for at in np.arange(z + 0.5, z + span, 3.0):
+        for at in np.arange(z + 0.5, z + span, 3.6):
             if rng.random() < 0.6:
                 x = side.sign * (side.front + float(rng.uniform(0.6, 2.5)))
-                _stand(world, bushes[int(rng.integers(4))], x, float(at), rng, (0.8, 1.5))
+                _stand(
+                    world, bushes[int(rng.integers(4))], x, float(at), rng, (0.8, 1.5), (2.0, 1.6)
+                )
         z += span
 
 
@@ -111,7 +113,7 @@ def place_greenery(world: World, side: Side, rng: np.random.Generator) -> None:
                 at = float(z + rng.normal(0, 0.8))
                 _stand(world, trees[int(rng.integers(5))], side.sign * x, at, rng, (0.7, 1.1))
     if side.front - side.walk > 1.2:
-        for z in np.arange(_START, world.length, 4.0):
+        for z in np.arange(_START, world.length, 5.0):
             if rng.random() < 0.55:
                 x = side.sign * float(rng.uniform(side.walk + 0.4, side.front - 0.3))
                 at = float(z + rng.uniform(0, 2))

@@ -22,6 +22,10 @@ def _soft_ellipse() -> NDArray[np.float32]:
 
 
 _ELLIPSE = _soft_ellipse()
+_CORNERS = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+_CONTACT_VIEW = 80.0
+_CAST_VIEW = 60.0
+"""Metres beyond which shadows are too thin to be seen."""
 
 
 class Shadows:
@@ -30,65 +34,84 @@ class Shadows:
     Must be applied before anything that stands on the ground is drawn.
     """
 
-    def __init__(self, canvas: Canvas, camera: Camera, air: Atmosphere) -> None:
+    def __init__(self, camera: Camera, air: Atmosphere) -> None:
         self._camera = camera
         self._air = air
-        self._top = min(max(int(camera.horizon) + 1, 0), canvas.size.height)
-        self._mask: Pixels = np.full(
-            (canvas.size.height - self._top, canvas.size.width), 255, np.uint8
-        )
+        self._boxes: list[tuple[float, float, float, float, float]] = []
+        self._spots: list[tuple[float, float, float, float, float]] = []
         sun, sky = np.asarray(air.light.sun), np.asarray(air.light.ambient)
         # What remains of the light where the sun is hidden.
         self._sunless = float((sky / (sky + 0.85 * sun)).mean())
 
     def contact(self, x: float, z: float, radius_x: float, radius_z: float, dark: float) -> None:
         """Darken an ellipse under an object by up to `dark` (0 to 1)."""
-        if not 1 < z - radius_z - self._camera.z < 80 or self._mask.size == 0:
-            return
-        column, bottom, scale = self._camera.project_point(x, 0, z - radius_z)
-        if radius_x * scale < 1.5 or not -self._mask.shape[1] < column < 2 * self._mask.shape[1]:
-            return
-        top = self._camera.project_point(x, 0, z + radius_z)[1]
-        left, right = column - radius_x * scale, column + radius_x * scale
-        height, width = self._mask.shape
-        x0, x1 = max(int(left), 0), min(int(right) + 1, width)
-        y0, y1 = max(int(top) - self._top, 0), min(int(bottom) + 1 - self._top, height)
-        if x0 >= x1 or y0 >= y1 or right - left < 1:
-            return
-        size = _ELLIPSE.shape[0]
-        step_x, step_y = size / (right - left), size / max(bottom - top, 1)
-        matrix = np.array(
-            [[step_x, 0, (x0 - left) * step_x], [0, step_y, (y0 + self._top - top) * step_y]]
-        )
-        soft = cv2.warpAffine(
-            _ELLIPSE, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        )
-        target = self._mask[y0:y1, x0:x1]
-        target[:] = (target * (1 - dark * soft)).astype(np.uint8)
+        if 1 < z - radius_z - self._camera.z < _CONTACT_VIEW:
+            self._spots.append((x, z, radius_x, radius_z, dark))
 
     def cast(self, x: float, z: float, width: float, length: float, height: float) -> None:
         """Add the sun's shadow of a box that stands on the ground around (x, z)."""
-        sun = self._air.sun_direction
-        if self._sunless > 0.85 or not -30 - length < z - self._camera.z < 80:
-            return
-        reach = min(height / max(float(sun[1]), 0.25), 4 * height)
-        shift = np.array([-sun[0], -sun[2]]) * reach
-        half = np.array([width / 2, length / 2])
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + (x, z)
-        hull = cv2.convexHull(np.concatenate([corners, corners + shift]).astype(np.float32))
-        self.polygon(hull[:, 0].astype(np.float64))
-
-    def polygon(self, points: Floats) -> None:
-        """Add a sunless area, (N, 2) x, z, convex."""
-        z = np.maximum(points[:, 1], self._camera.z + 1)
-        if points[:, 1].max() < self._camera.z + 1 or self._mask.size == 0:
-            return
-        image, _ = self._camera.project(np.stack([points[:, 0], np.zeros(len(z)), z], 1))
-        image[:, 1] -= self._top
-        cv2.fillConvexPoly(self._mask, fixed_point(image), 255 * self._sunless, cv2.LINE_8, 4)
+        if self._sunless < 0.85 and -30 - length < z - self._camera.z < _CAST_VIEW:
+            self._boxes.append((x, z, width, length, height))
 
     def apply(self, canvas: Canvas) -> None:
         """Darken the ground."""
-        if self._mask.size:
-            soft = cv2.blur(self._mask, (5, 3))
-            canvas.darken(pixels(cv2.cvtColor(soft, cv2.COLOR_GRAY2RGBA)), (0, self._top))
+        top = min(max(int(self._camera.horizon) + 1, 0), canvas.size.height)
+        mask: Pixels = np.full((canvas.size.height - top, canvas.size.width), 255, np.uint8)
+        if mask.size == 0:
+            return
+        if self._boxes:
+            self._fill_boxes(mask, top)
+        if self._spots:
+            self._fill_spots(mask, top)
+        soft = cv2.blur(mask, (5, 3))
+        canvas.darken(pixels(cv2.cvtColor(soft, cv2.COLOR_GRAY2RGBA)), (0, top))
+
+    def _fill_boxes(self, mask: Pixels, top: int) -> None:
+        boxes = np.array(self._boxes)
+        sun = self._air.sun_direction
+        reach = np.minimum(boxes[:, 4] / max(float(sun[1]), 0.25), 4 * boxes[:, 4])
+        corners = boxes[:, None, :2] + _CORNERS * boxes[:, None, 2:4]
+        # A box's shadow reaches from its foot to its foot moved away from the sun.
+        moved = corners - np.array([sun[0], sun[2]]) * reach[:, None, None]
+        ground = np.concatenate([corners, moved], 1)
+        behind = ground[:, :, 1].max(1) < self._camera.z + 1
+        image = self._project(ground, top)
+        for hull in fixed_point(image[~behind].reshape(-1, 2)).reshape(-1, 8, 2):
+            cv2.fillConvexPoly(mask, cv2.convexHull(hull), 255 * self._sunless, cv2.LINE_8, 4)
+
+    def _fill_spots(self, mask: Pixels, top: int) -> None:
+        spots = np.array(self._spots)
+        x, z, radius_x, radius_z, dark = spots.T
+        ends = np.stack([
+            np.stack([x - radius_x, z - radius_z], 1), np.stack([x + radius_x, z - radius_z], 1),
+            np.stack([x, z + radius_z], 1),
+        ], 1)  # fmt: skip
+        image = self._project(ends, top)
+        boxes = np.stack([image[:, 0, 0], image[:, 2, 1], image[:, 1, 0], image[:, 0, 1]], 1)
+        wide = boxes[:, 2] - boxes[:, 0] >= 3
+        for box, strength in zip(boxes[wide].tolist(), dark[wide].tolist(), strict=True):
+            _spot(mask, box, strength)
+
+    def _project(self, ground: Floats, top: int) -> Floats:
+        """Project points on the ground (N, K, 2) x, z into the mask."""
+        flat = ground.reshape(-1, 2)
+        z = np.maximum(flat[:, 1], self._camera.z + 1)
+        image, _ = self._camera.project(np.stack([flat[:, 0], np.zeros(len(z)), z], 1))
+        image[:, 1] -= top
+        return image.reshape(ground.shape)
+
+
+def _spot(mask: Pixels, box: list[float], dark: float) -> None:
+    """Darken the ellipse inside a box: left, top, right, bottom."""
+    left, top, right, bottom = box
+    height, width = mask.shape
+    x0, x1 = max(int(left), 0), min(int(right) + 1, width)
+    y0, y1 = max(int(top), 0), min(int(bottom) + 1, height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    step_x, step_y = _ELLIPSE.shape[1] / (right - left), _ELLIPSE.shape[0] / max(bottom - top, 1)
+    matrix = np.array([[step_x, 0, (x0 - left) * step_x], [0, step_y, (y0 - top) * step_y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    soft = cv2.warpAffine(_ELLIPSE, matrix, (x1 - x0, y1 - y0), flags=flags)
+    target = mask[y0:y1, x0:x1]
+    target[:] = (target * (1 - dark * soft)).astype(np.uint8)

@@ -21,6 +21,9 @@ from anomaly_seg_ros.synthetic.walls import Texture, draw_wall
 
 T = TypeVar('T')
 
+_SMALL_VIEW = 95.0
+"""Metres beyond which things lower than two metres are not drawn."""
+
 
 class Lazy(Generic[T]):
     """Something that is made when it is first needed, then kept."""
@@ -129,6 +132,8 @@ class Standing(Thing):
     def draw(self, view: View) -> None:
         """Draw the picture that fits the moment."""
         depth = self.z_at(view.time) - view.camera.z
+        if depth > _SMALL_VIEW and self.height < 2:
+            return
         if depth < 2.5 and abs(self.x_at(view.time) - view.camera.x) < 1.2:
             # The camera drives through whatever stands in its way rather than fill the image.
             return

@@ -96,4 +96,6 @@ def draw_wall(
     )
     mask = np.zeros((shape[1], shape[0]), np.uint8)
     cv2.fillConvexPoly(mask, fixed_point(local), 1, cv2.LINE_8, 4)
-    canvas.paste(pixels(patch), mask, (window[0], window[1]), canvas.table([canvas.part(*part)]))
+    canvas.paste(pixels(patch), mask, (window[0], window[1]))
+    # Whole pixels lie between both polygons, so they cover the same ones.
+    canvas.own(fixed_point(corners), canvas.part(*part))

@@ -20,7 +20,7 @@ from anomaly_seg_ros.synthetic.sprite import Sprite
 from anomaly_seg_ros.synthetic.street import LANE, Side, Street
 from anomaly_seg_ros.synthetic.things import Lazy, Standing, Thing
 
-VIEW = 150.0
+VIEW = 125.0
 """Metres ahead in which things are drawn; beyond it the skyline closes the street."""
 
 
