@@ -107,6 +107,10 @@ class OnnxEngine:
             options = self._runtime.SessionOptions()
             options.log_severity_level = 4  # Errors come as exceptions with the same text.
             options.intra_op_num_threads = self._threads
+            # Plans are kept per image size, and a stream that changes size would grow for ever.
+            options.enable_mem_pattern = False
+            # Threads that spin while they wait take cores from the camera and the middleware.
+            options.add_session_config_entry('session.intra_op.allow_spinning', '0')
             try:
                 session = self._runtime.InferenceSession(
                     self._graph.with_outputs(names), options, providers=self._providers

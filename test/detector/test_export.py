@@ -17,7 +17,7 @@ onnxruntime = pytest.importorskip('onnxruntime')
 
 from torch import nn  # noqa: E402
 
-from anomaly_seg_ros.bundle import Preprocessing  # noqa: E402
+from anomaly_seg_ros.bundle import GraphFile, Preprocessing  # noqa: E402
 from anomaly_seg_ros.detector import Detector, ExportError, export  # noqa: E402
 from anomaly_seg_ros.detector import export as export_function  # noqa: E402
 from anomaly_seg_ros.detector.export import difference  # noqa: E402
@@ -66,7 +66,7 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     onnx.checker.check_model(model, full_check=True)
     assert [i.name for i in model.graph.input] == ['image']
     assert [o.name for o in model.graph.output] == OUTPUTS
-    assert {o.domain for o in model.opset_import} <= {''}
+    assert [(o.domain, o.version) for o in model.opset_import] == [('', GraphFile().opset)]
     sizes = model.graph.input[0].type.tensor_type.shape.dim
     assert all(size.dim_param for size in sizes[:3])
     assert sizes[3].dim_value == 3
