@@ -54,7 +54,7 @@ def write_video(
 
 
 def write_sheet(input_bag: Path, topic: str, output_bag: Path, card: Card, path: Path) -> None:
-    """Write a PNG of a few moments: camera, overlay, score, mask.
+    """Write a PNG of a few moments: camera, overlay, score, and mask where there is one.
 
     Args:
         input_bag: The bag that was played.
@@ -65,7 +65,7 @@ def write_sheet(input_bag: Path, topic: str, output_bag: Path, card: Card, path:
     """
     outputs = ('overlay', 'anomaly_score', 'anomaly_mask')
     with Bag(output_bag) as bag:
-        names = {o: next(n for n in bag.topics if n.endswith(f'/{o}')) for o in outputs}
+        names = {o: n for o in outputs for n in bag.topics if n.endswith(f'/{o}')}
         stamps = [m.stamp for m in bag.messages([names['overlay']])]
         chosen = set(moments(stamps))
         found = {o: _by_stamp(bag, name, chosen) for o, name in names.items()}
@@ -85,11 +85,16 @@ def write_sheet(input_bag: Path, topic: str, output_bag: Path, card: Card, path:
             images[stamp],
             read_rgb(found['overlay'][stamp].data, found['overlay'][stamp].type_name),
             heat(scores, card.score_range),
-            np.repeat(read_map(found['anomaly_mask'][stamp].data)[..., None], 3, 2),
         ]
-        seconds = (stamp - stamps[0]) / 1e9
-        captions += [f'camera, {seconds:.1f} s', 'classes and anomalies', 'score', 'mask']
-    sheet = contact_sheet(cells, columns=4, captions=captions, cell_width=CELL_WIDTH)
+        captions += [
+            f'camera, {(stamp - stamps[0]) / 1e9:.1f} s',
+            'classes and anomalies',
+            'score',
+        ]
+        if 'anomaly_mask' in found:
+            cells.append(np.repeat(read_map(found['anomaly_mask'][stamp].data)[..., None], 3, 2))
+            captions.append('mask')
+    sheet = contact_sheet(cells, columns=len(names) + 1, captions=captions, cell_width=CELL_WIDTH)
     write_png(path, sheet)
 
 

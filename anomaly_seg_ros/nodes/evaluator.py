@@ -39,6 +39,8 @@ from anomaly_seg_ros.nodes.qos import image_qos, latched_qos
 from anomaly_seg_ros.nodes.running import run_node
 
 _TICK = 0.05
+_NEVER = 3.0
+"""Seconds after which an output that was never published is not waited for any more."""
 _TRUTH = {
     'none': (),
     'labels': (TRUE_LABELS,),
@@ -88,6 +90,8 @@ class EvaluatorNode(Node):
         outputs = tuple(dict.fromkeys((LABELS, SCORE, *self._recorded)))
         self._book = FrameBook(outputs, self._options.buffer)
         self._base = frozenset(outputs)
+        self._seen: set[str] = set()
+        self._unseen_since: float | None = None
         self._counters = DetectorCounters(
             self, str(self.resolve_topic_name(self._options.detector))
         )
@@ -144,6 +148,7 @@ class EvaluatorNode(Node):
                 self._first_image = stamp
                 self._counters.begin()
             data = b''
+        self._seen.add(kind)
         entry = self._book.add(kind, stamp, data, _time(kind, info))
         if entry is not None:
             self._on_complete(entry)
@@ -201,6 +206,24 @@ class EvaluatorNode(Node):
             for entry in self._book.require(required):
                 self._on_complete(entry)
 
+    def _do_without(self, now: float) -> None:
+        """Stop waiting for recorded outputs that the detector never publishes.
+
+        Without a threshold, for example, there is no mask.
+        """
+        unseen = set(self._recorded) - {LABELS, SCORE} - self._seen
+        if not unseen or not self._book.waits_only_for(unseen):
+            self._unseen_since = None
+            return
+        self._unseen_since = self._unseen_since or now
+        if now - self._unseen_since > _NEVER:
+            self.get_logger().warning(
+                f'the detector does not publish {", ".join(sorted(unseen))}: not recorded'
+            )
+            self._recorded = [kind for kind in self._recorded if kind not in unseen]
+            self._base -= unseen
+            self._require_truth()
+
     def _connect(self) -> None:
         """Offer answers once all outputs are connected."""
         for subscription in self._output_subscriptions:
@@ -225,6 +248,7 @@ class EvaluatorNode(Node):
             self._last_progress = now
             if self._images:
                 self.get_logger().info(self._progress())
+        self._do_without(now)
         if self._is_over(now):
             self._conclude(complete=True)
             self.context.try_shutdown()

@@ -85,6 +85,10 @@ class FrameBook:
             self._done.append(entry.stamp)
         return complete
 
+    def waits_only_for(self, kinds: Collection[str]) -> bool:
+        """Tell whether some frame lacks nothing but some of these kinds."""
+        return any(self.required - e.times.keys() <= set(kinds) for e in self._pending.values())
+
     def give_up(self) -> None:
         """Count all incomplete frames as unmatched."""
         for stamp in list(self._pending):

@@ -295,3 +295,21 @@ def test_paths_that_cannot_be_written_are_named(ros: None, tmp_path: Path) -> No
         assert evaluator.wait() == 2
     assert 'is no bag' in evaluator.text
     assert 'Traceback' not in evaluator.text
+
+
+def test_an_output_that_never_comes_is_not_waited_for(chain: Chain, tmp_path: Path) -> None:
+    with NodeProcess(
+        'evaluator',
+        output_bag=tmp_path / 'outputs',
+        record='labels,anomaly_mask',
+        ground_truth='none',
+    ) as evaluator:
+        chain._client.node.create_publisher(Image, '/detector/anomaly_mask', image_qos())
+        chain.connect()
+        chain.send(1, leave_out=('true_labels', 'true_anomaly'))
+        until(lambda: chain.answers == [1])
+        chain.tell(FINISHED, sent=1)
+        assert evaluator.wait() == 0, evaluator.text
+    assert 'does not publish anomaly_mask' in evaluator.text
+    with Bag(tmp_path / 'outputs') as bag:
+        assert [t.name for t in bag.topics.values()] == ['/detector/labels']

@@ -65,3 +65,12 @@ def test_requirements_may_change_while_frames_wait() -> None:
     assert [entry.stamp for entry in book.require(('a',))] == [1, 2]
     assert book.require(('a', 'b', 'c')) == []
     assert len(book) == 0
+
+
+def test_a_frame_that_lacks_only_some_kinds_is_noticed() -> None:
+    book = FrameBook(('a', 'b', 'c'))
+    book.add('a', 1, b'', 0.0)
+    assert not book.waits_only_for(('c',))
+    book.add('b', 1, b'', 0.0)
+    assert book.waits_only_for(('c',))
+    assert not book.waits_only_for(('a',))
