@@ -29,6 +29,7 @@ class SegmenterRecipe:
         name: Name of the bundle that comes out.
         segmenter: A name of ``models.SEGMENTERS``.
         options: Options of that segmenter.
+        licence: Texts by topic for the bundle's card: what the data and the teacher allow.
         teacher: A name of ``models.SEGMENTERS``; its checkpoint comes from the command line.
         teacher_classes: Outputs of the teacher; the first 19 are Cityscapes' classes.
         input_size: Size at which the network runs in the bundle, WIDTHxHEIGHT.
@@ -39,13 +40,15 @@ class SegmenterRecipe:
         batch: Crops per step and device.
         steps: Steps at most; the schedule ends here or when the time is up.
         epoch_steps: Steps between checkpoints.
-        learning_rate: Peak of the schedule.
-        weight_decay: Of AdamW, on convolution weights only.
+        learning_rate: Peak of the schedule for the convolutions, by Muon.
+        head_rate: Peak for norms, biases and the outermost layers, by AdamW.
+        weight_decay: On convolution weights only.
         ema: Decay of the averaged weights that are exported.
         temperature: Of the distillation on logits.
         label_weight: Weight of the cross entropy with ground truth.
         teacher_weight: Weight of the KL divergence to the teacher.
         feature_weight: Weight of the feature distillation.
+        deep_weight: Weight of label and teacher loss on features at an eighth of the resolution.
         rare_share: Share of crops that are centred on a class drawn uniformly.
         mix_share: Share of crops that get classes of another crop pasted (ClassMix).
         precision: Lightning's precision, ``32-true`` or for GPUs ``16-mixed``, ``bf16-mixed``.
@@ -56,6 +59,7 @@ class SegmenterRecipe:
     teacher: str
     shares: dict[str, float]
     options: dict[str, Any] = field(default_factory=dict)
+    licence: dict[str, str] = field(default_factory=dict)
     reader_options: dict[str, dict[str, Any]] = field(default_factory=dict)
     teacher_classes: int = 20
     input_size: str = '1024x512'
@@ -64,13 +68,15 @@ class SegmenterRecipe:
     batch: int = 6
     steps: int = 6000
     epoch_steps: int = 100
-    learning_rate: float = 2e-3
+    learning_rate: float = 0.02
+    head_rate: float = 2e-3
     weight_decay: float = 0.01
     ema: float = 0.998
     temperature: float = 1.5
     label_weight: float = 1.0
     teacher_weight: float = 1.0
     feature_weight: float = 0.5
+    deep_weight: float = 0.4
     rare_share: float = 0.4
     mix_share: float = 0.4
     precision: str = '32-true'
@@ -103,11 +109,12 @@ class SegmenterRecipe:
         )  # fmt: skip
         for key in ('batch', 'steps', 'epoch_steps', 'teacher_classes'):
             _require(getattr(self, key) >= 1, key, getattr(self, key), 'at least 1')
-        for key in ('learning_rate', 'temperature'):
+        for key in ('learning_rate', 'head_rate', 'temperature'):
             _require(getattr(self, key) > 0, key, getattr(self, key), 'more than 0')
         for key in ('ema', 'rare_share', 'mix_share'):
             _require(0 <= getattr(self, key) <= 1, key, getattr(self, key), '0 to 1')
-        for key in ('weight_decay', 'label_weight', 'teacher_weight', 'feature_weight'):
+        for key in ('weight_decay', 'label_weight', 'teacher_weight', 'feature_weight',
+                    'deep_weight'):  # fmt: skip
             _require(getattr(self, key) >= 0, key, getattr(self, key), 'at least 0')
 
     @classmethod

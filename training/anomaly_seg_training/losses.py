@@ -11,15 +11,15 @@ from anomaly_seg_ros.classes import IGNORE
 
 
 def class_weights(counts: torch.Tensor) -> torch.Tensor:
-    """Weight rare classes more: 1 / ln(1.1 + frequency), scaled to a mean of 1 over pixels.
+    """Weight rare classes more: 1 / ln(1.03 + frequency), scaled to a mean of 1 over pixels.
 
-    ENet's rule (Paszke et al. 2016) with a milder constant.
+    ENet's rule (Paszke et al. 2016), whose constant is 1.02.
 
     Args:
         counts: (C,) pixels per class.
     """
     frequency = counts.double() / counts.sum().clamp(min=1)
-    weights = 1 / torch.log(1.1 + frequency)
+    weights = 1 / torch.log(1.03 + frequency)
     return (weights / (weights * frequency).sum().clamp(min=1e-12)).float()
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     segmenter.add_argument('--threads', type=int, default=0, help="CPU threads (0: torch's own)")
     segmenter.set_defaults(run=_train_segmenter)
+
+    export = commands.add_parser('export', help='turn a training run into a bundle')
+    export.add_argument('--run', dest='folder', type=Path, required=True, help='--out of train')
+    export.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    export.add_argument('--out', type=Path, required=True, help='the bundle to write')
+    export.add_argument('--threads', type=int, default=0, help='0: all cores')
+    export.set_defaults(run=_export)
+
+    evaluate = commands.add_parser(
+        'evaluate', help='measure a bundle: IoU on Cityscapes val, scores on anomaly sets'
+    )
+    evaluate.add_argument('--bundle', required=True, help="a bundle's folder, or default")
+    evaluate.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    evaluate.add_argument(
+        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
+    )
+    evaluate.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
+    evaluate.add_argument('--threads', type=int, default=0, help='0: all cores')
+    evaluate.set_defaults(run=_evaluate)
     return parser
 
 
@@ -56,7 +76,38 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
         arguments.resume, arguments.devices, arguments.accelerator, arguments.workers,
         arguments.threads,
     )  # fmt: skip
-    print(train(recipe, run))
+    train(recipe, run)
+    # Other ranks of a distributed run come here too.
+    if os.environ.get('LOCAL_RANK', '0') == '0':
+        from anomaly_seg_training.export import write_segmenter_bundle
+
+        print(write_segmenter_bundle(run.out, run.data, run.out / 'bundle', run.threads).path)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.export import write_segmenter_bundle
+
+    bundle = write_segmenter_bundle(
+        arguments.folder, arguments.data, arguments.out, arguments.threads
+    )
+    print(bundle.path)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_ros.bundle import Bundle
+    from anomaly_seg_ros.engines import load_engine
+    from anomaly_seg_ros.files import atomic_path, write_json
+    from anomaly_seg_training.measure import evaluate, table
+
+    bundle = Bundle.open(arguments.bundle)
+    engine = load_engine(arguments.engine, bundle, threads=arguments.threads)
+    content = evaluate(engine, arguments.data)
+    engine.close()
+    text = table(content)
+    write_json(arguments.out, content)
+    with atomic_path(arguments.out.with_suffix('.md')) as temporary:
+        temporary.write_text(text, 'utf-8')
+    print(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

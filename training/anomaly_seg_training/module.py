@@ -18,6 +18,7 @@ from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import feature_loss, label_loss, teacher_loss
 from anomaly_seg_training.mixing import Batch, class_mix
+from anomaly_seg_training.muon import Muon
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -46,7 +47,8 @@ class Distillation(lightning.LightningModule):
         recipe: Weights, rates and shares.
         student: The segmenter; a ``StreetNet`` when features are distilled.
         class_weights: (C,) weights of the classes.
-        teacher_channels: Channels of the teacher's features, 0 for none.
+        teacher_features: Mean and deviation of each of the teacher's features, (F,) each; F is 0
+            when it gives none.
         seed: Of the mixing.
         max_minutes: The schedule ends here or after ``recipe.steps``, whichever comes first.
 
@@ -55,6 +57,8 @@ class Distillation(lightning.LightningModule):
     """
 
     weights: torch.Tensor
+    feature_mean: torch.Tensor
+    feature_std: torch.Tensor
     mean: torch.Tensor
     std: torch.Tensor
 
@@ -63,7 +67,7 @@ class Distillation(lightning.LightningModule):
         recipe: SegmenterRecipe,
         student: Segmenter,
         class_weights: torch.Tensor,
-        teacher_channels: int,
+        teacher_features: tuple[torch.Tensor, torch.Tensor],
         seed: int,
         max_minutes: float | None,
     ) -> None:
@@ -75,6 +79,10 @@ class Distillation(lightning.LightningModule):
         self.student = student.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(student).requires_grad_(False).eval()
         self.projector: nn.Module | None = None
+        self.deep: nn.Module | None = None
+        teacher_channels = len(teacher_features[0])
+        if recipe.deep_weight and isinstance(student, StreetNet):
+            self.deep = nn.Conv2d(student.neck, student.num_classes, 1)
         if recipe.feature_weight:
             if not isinstance(student, StreetNet) or not teacher_channels:
                 msg = (
@@ -84,6 +92,8 @@ class Distillation(lightning.LightningModule):
                 raise LabError(msg)
             self.projector = nn.Conv2d(student.neck, teacher_channels, 1)
         self.register_buffer('weights', class_weights)
+        self.register_buffer('feature_mean', teacher_features[0].view(1, -1, 1, 1))
+        self.register_buffer('feature_std', teacher_features[1].view(1, -1, 1, 1))
         self.register_buffer('mean', torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer('std', torch.tensor(STD).view(1, 3, 1, 1) * 255)
         self._clock = time.monotonic()
@@ -98,10 +108,10 @@ class Distillation(lightning.LightningModule):
         """Return the loss of one batch of crops."""
         del index
         recipe = self.recipe
-        # A tuple hashed by NumPy-free arithmetic: the same draws after a resume.
-        generator = torch.Generator().manual_seed(
-            (self.seed * 1_000_003 + self.global_step) * 997 + self.global_rank
-        )
+        # One seed per step, also for dropout: a resumed run draws what an unbroken one would.
+        seed = (self.seed * 1_000_003 + self.global_step) * 997 + self.global_rank
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
         batch = class_mix(batch, recipe.mix_share, generator)
         image = ((batch['image'].float() - self.mean) / self.std).contiguous(
             memory_format=torch.channels_last
@@ -111,34 +121,55 @@ class Distillation(lightning.LightningModule):
             features = self.student.features(image)
             logits = self.student.classify(features['4'])
             if self.projector is not None:
-                projected = self.projector(features['8'])
+                # Standardised: what all places share would make every cosine large.
+                target = (batch['features'] - self.feature_mean) / self.feature_std
                 losses['feature'] = recipe.feature_weight * feature_loss(
-                    projected, batch['features'], batch['taught'][:, ::2, ::2]
+                    self.projector(features['8']), target, batch['taught'][:, ::2, ::2]
+                )
+            if self.deep is not None:
+                losses['deep'] = (
+                    recipe.deep_weight
+                    * self._supervised(
+                        nn.functional.interpolate(
+                            self.deep(features['8']), scale_factor=2.0, mode='bilinear'
+                        ),
+                        batch,
+                    )['both']
                 )
         else:
             logits = self.student(image)
             logits = nn.functional.interpolate(
                 logits, batch['logits'].shape[-2:], mode='bilinear', align_corners=False
             )
-        losses['label'] = recipe.label_weight * label_loss(logits, batch['labels'], self.weights)
-        losses['teacher'] = recipe.teacher_weight * teacher_loss(
-            logits, batch['logits'], batch['taught'], self.weights, recipe.temperature
-        )
+        outputs = self._supervised(logits, batch)
+        losses['label'], losses['teacher'] = outputs['label'], outputs['teacher']
         loss = torch.stack(list(losses.values())).sum()
-        self.log_dict(losses, prog_bar=True, batch_size=len(image))
+        self.log_dict(losses, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(image))
         return loss
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; biases and batch norms are not decayed."""
-        trained = [p for p in self.parameters() if p.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {'params': [p for p in trained if p.ndim > 1]},
-            {'params': [p for p in trained if p.ndim <= 1], 'weight_decay': 0.0},
-        ]
+    def _supervised(self, logits: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        """Return the weighted losses against labels and teacher, and the sum of `both`."""
         recipe = self.recipe
-        return torch.optim.AdamW(
-            groups, recipe.learning_rate, (0.9, 0.99), weight_decay=recipe.weight_decay
+        label = recipe.label_weight * label_loss(logits, batch['labels'], self.weights)
+        teacher = recipe.teacher_weight * teacher_loss(
+            logits, batch['logits'], batch['taught'], self.weights, recipe.temperature
         )
+        return {'label': label, 'teacher': teacher, 'both': label + teacher}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Muon for inner convolutions; the other parameters get AdamW, without decay."""
+        outer = ('stem.0.', 'classifier.', 'projector.', 'deep.')
+        inner: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
+        for name, parameter in self.named_parameters():
+            if parameter.requires_grad:
+                plain = parameter.ndim < 2 or any(part in name for part in outer)
+                (rest if plain else inner).append(parameter)
+        recipe = self.recipe
+        return Muon([
+            {'params': inner, 'muon': True, 'lr': 0.0, 'weight_decay': recipe.weight_decay},
+            {'params': rest, 'muon': False, 'lr': 0.0, 'weight_decay': 0.0},
+        ])  # fmt: skip
 
     def on_train_start(self) -> None:
         """Start the clock; time spent before a resume is in `seconds` already."""
@@ -147,10 +178,12 @@ class Distillation(lightning.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate by progress."""
         del batch, batch_idx
-        rate = self.recipe.learning_rate * schedule(self.progress)
+        factor = schedule(self.progress)
+        rates = (self.recipe.learning_rate, self.recipe.head_rate)
         optimizer = self.optimizers(use_pl_optimizer=False)
-        for group in optimizer.param_groups:  # type: ignore[union-attr]
-            group['lr'] = rate
+        groups = optimizer.param_groups  # type: ignore[union-attr]
+        for group, rate in zip(groups, rates, strict=True):
+            group['lr'] = rate * factor
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move the averaged weights, advance the clock, stop when the time is up."""

@@ -15,19 +15,19 @@ def distort(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     Gamma, contrast, brightness and white balance by one table per channel; saturation and hue;
     blur or sharpening; sensor noise; JPEG artefacts: each with its own probability.
     """
-    if rng.random() < 0.85:
+    if rng.random() < 0.7:
         image = _tones(image, rng)
-    if rng.random() < 0.6:
+    if rng.random() < 0.4:
         image = _saturation(image, rng)
     draw = rng.random()
-    if draw < 0.2:
+    if draw < 0.12:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6)).astype(np.uint8)
-    elif draw < 0.35:
+    elif draw < 0.22:
         soft = cv2.GaussianBlur(image, (0, 0), 1.0)
         image = cv2.addWeighted(image, 1.8, soft, -0.8, 0).astype(np.uint8)
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         image = _noise(image, rng)
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         quality = int(rng.integers(30, 85))
         data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)

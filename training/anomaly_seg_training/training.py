@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +30,11 @@ from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
-from anomaly_seg_training.teacher import Teacher
+from anomaly_seg_training.teacher import Lesson, Teacher
 
 WEIGHTS = 'weights.safetensors'
 CHECKPOINT = 'last.ckpt'
+RUN = 'run.json'
 
 
 @dataclass(frozen=True)
@@ -101,18 +103,30 @@ class CropsModule(lightning.LightningDataModule):
 
 
 class Reporter(Callback):
-    """One line per epoch, for logs, and the averaged weights beside the checkpoint."""
+    """After each epoch: the averaged weights, what the run was so far, and a line for logs."""
 
-    def __init__(self, out: Path) -> None:
-        self.out = out
+    def __init__(self, recipe: SegmenterRecipe, run: Run, images: dict[str, int]) -> None:
+        self.recipe = recipe
+        self.settings = run
+        self.images = images
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Write weights and a line."""
+        """Write the files, so that a run that is cut short can be exported too."""
         if not isinstance(pl_module, Distillation) or not trainer.is_global_zero:
             return
-        save_weights(pl_module, self.out / WEIGHTS)
+        save_weights(pl_module, self.settings.out / WEIGHTS)
+        content = {
+            'recipe': self.recipe.as_dict(),
+            'seed': self.settings.seed,
+            'steps': trainer.global_step,
+            'minutes': round(pl_module.seconds / 60, 1),
+            'devices': trainer.num_devices,
+            'images': self.images,
+            'torch': torch.__version__,
+        }
+        write_json(self.settings.out / RUN, content)
         figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
         parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
         print(
@@ -162,6 +176,15 @@ def pixels_per_class(sources: Sequence[Source], classes: int) -> torch.Tensor:
     return torch.from_numpy(total)
 
 
+def feature_statistics(lessons: Sequence[Lesson]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and deviation of each of the teacher's features over at most 100 images."""
+    sample = [x.features.float().flatten(1) for x in lessons[:: max(1, len(lessons) // 100)]]
+    if not sample:
+        return torch.zeros(0), torch.ones(0)
+    values = torch.cat(sample, 1)
+    return values.mean(1), values.std(1).clamp(min=1e-3)
+
+
 def train(recipe: SegmenterRecipe, run: Run) -> Path:
     """Train by a recipe and write ``weights.safetensors`` and ``run.json`` into `run.out`.
 
@@ -190,37 +213,23 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
         for name, items in examples.items()
     }
     del teacher
-    channels = next(
-        (x.features.shape[0] for s in sources.values() for x in s.lessons if x is not None), 0
-    )
+    statistics = feature_statistics([x for s in sources.values() for x in s.lessons if x])
+    channels = len(statistics[0])
     student = create_segmenter(recipe.segmenter, num_classes=classes, **recipe.options)
     counts = pixels_per_class(list(sources.values()), classes)
     module = Distillation(
-        recipe, student, class_weights(counts), channels, run.seed, run.max_minutes
+        recipe, student, class_weights(counts), statistics, run.seed, run.max_minutes
     )
-    trainer = make_trainer(recipe, run)
+    trainer = make_trainer(recipe, run, {name: len(items) for name, items in examples.items()})
     trainer.fit(
         module,
         datamodule=CropsModule(recipe, sources, run, channels),
         ckpt_path=str(checkpoint) if run.resume else None,
     )
-    weights = run.out / WEIGHTS
-    if trainer.is_global_zero:
-        save_weights(module, weights)
-        content = {
-            'recipe': recipe.as_dict(),
-            'seed': run.seed,
-            'steps': trainer.global_step,
-            'minutes': round(module.seconds / 60, 1),
-            'devices': trainer.num_devices,
-            'images': {name: len(items) for name, items in examples.items()},
-            'torch': torch.__version__,
-        }
-        write_json(run.out / 'run.json', content)
-    return weights
+    return run.out / WEIGHTS
 
 
-def make_trainer(recipe: SegmenterRecipe, run: Run) -> lightning.Trainer:
+def make_trainer(recipe: SegmenterRecipe, run: Run, images: dict[str, int]) -> lightning.Trainer:
     """Return Lightning's trainer for a run; several devices average gradients by DDP."""
     interactive = sys.stderr.isatty()
     callbacks: list[Callback] = [
@@ -232,7 +241,7 @@ def make_trainer(recipe: SegmenterRecipe, run: Run) -> lightning.Trainer:
             enable_version_counter=False,
             save_on_train_epoch_end=True,
         ),
-        Reporter(run.out),
+        Reporter(recipe, run, images),
     ]
     if interactive:
         callbacks.append(TQDMProgressBar(refresh_rate=5))
@@ -242,8 +251,8 @@ def make_trainer(recipe: SegmenterRecipe, run: Run) -> lightning.Trainer:
         strategy='auto',
         precision=recipe.precision,  # type: ignore[arg-type]
         sync_batchnorm=run.devices not in ('1', 'auto'),
-        max_steps=recipe.steps,
-        max_epochs=-1,
+        # Not max_steps: with it Lightning repeats a part of the last epoch after a resume.
+        max_epochs=math.ceil(recipe.steps / recipe.epoch_steps),
         gradient_clip_val=5.0,
         callbacks=callbacks,
         logger=False,

@@ -9,13 +9,14 @@
 
 from __future__ import annotations
 
-from anomaly_seg_training.data import camvid, cityscapes, synthetic, video
+from anomaly_seg_training.data import anomaly, camvid, cityscapes, synthetic, video
 from anomaly_seg_training.data.base import READERS, DataError, Example, check_labels, histogram
 
 __all__ = [
     'READERS',
     'DataError',
     'Example',
+    'anomaly',
     'camvid',
     'check_labels',
     'cityscapes',

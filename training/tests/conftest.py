@@ -1,0 +1,71 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small data sets in the readers' layouts, made of generated scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('lightning')
+
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
+
+CITYSCAPES_TO_CAMVID = {10: 0, 2: 1, 5: 2, 0: 3, 1: 4, 8: 5, 7: 6, 4: 7, 13: 8, 11: 9, 18: 10}
+
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+def _save(path: Path, image: np.ndarray) -> None:
+    """Write an RGB image or a label map."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image[..., ::-1] if image.ndim == 3 else image)
+
+
+@pytest.fixture
+def save() -> Callable[[Path, np.ndarray], None]:
+    """The function that writes an RGB image or a label map."""
+    return _save
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """The folder of the project data."""
+    folder = REPOSITORY.parent / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip('the project data is not beside the checkout')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three frames of each data set and one short video."""
+    root = tmp_path_factory.mktemp('data')
+    table = np.full(256, 11, np.uint8)
+    table[list(CITYSCAPES_TO_CAMVID)] = list(CITYSCAPES_TO_CAMVID.values())
+    config = SceneConfig(size=Size(256, 128), seed=3, frames=6, unknown_objects=0)
+    frames = list(StreetClip(config))
+    for index, frame in enumerate(frames[:3]):
+        for split in ('train', 'val'):
+            folder = root / 'cityscapes_mini' / split
+            _save(folder / 'images' / f'{index}.png', frame.image)
+            _save(folder / 'trainIds' / f'{index}.png', frame.labels)
+        for split in ('train', 'val', 'test'):
+            folder = root / 'camvid' / split
+            _save(folder / 'images' / f'{index}.png', frame.image)
+            _save(folder / 'labels' / f'{index}.png', table[frame.labels])
+    (root / 'video').mkdir()
+    writer = cv2.VideoWriter(
+        str(root / 'video' / 'drive.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 10, (256, 128)
+    )
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame.image[..., ::-1]))
+    writer.release()
+    return root

@@ -1,0 +1,129 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Readers: labels mapped, unknown values and missing files refused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_ros.images import read_label_map
+from anomaly_seg_training.data import READERS, DataError, anomaly, camvid, histogram
+
+Save = Callable[[Path, np.ndarray], None]
+
+
+def test_cityscapes_is_passed_through(data: Path) -> None:
+    examples = list(READERS.get('cityscapes')(data))
+    assert [e.name for e in examples] == [f'cityscapes/train/{i}' for i in range(3)]
+    labels = read_label_map(data / 'cityscapes_mini' / 'train' / 'trainIds' / '1.png')
+    assert examples[1].labels is not None
+    np.testing.assert_array_equal(examples[1].labels, labels)
+    assert examples[1].image.shape == (128, 256, 3)
+
+
+@pytest.mark.parametrize(
+    ('value', 'name'),
+    [(0, 'sky'), (1, 'building'), (2, 'pole'), (3, 'road'), (4, 'sidewalk'), (5, 'vegetation'),
+     (6, 'traffic sign'), (7, 'fence'), (8, 'car'), (9, 'person'), (10, None), (11, None)],
+)  # fmt: skip
+def test_camvid_maps_to_cityscapes(
+    save: Save, tmp_path: Path, value: int, name: str | None
+) -> None:
+    folder = tmp_path / 'camvid' / 'train'
+    save(folder / 'images' / 'a.png', np.zeros((4, 6, 3), np.uint8))
+    save(folder / 'labels' / 'a.png', np.full((4, 6), value, np.uint8))
+    (example,) = READERS.get('camvid')(tmp_path, splits=('train',))
+    assert example.labels is not None
+    expected = 255 if name is None else CITYSCAPES.names.index(name)
+    assert np.unique(example.labels).tolist() == [expected]
+
+
+def test_camvid_has_all_its_values_mapped() -> None:
+    assert sorted(camvid.TO_CITYSCAPES) == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ('reader', 'folders', 'value'),
+    [('cityscapes', ('cityscapes_mini/train', 'trainIds'), 19),
+     ('camvid', ('camvid/train', 'labels'), 12), ('camvid', ('camvid/train', 'labels'), 255)],
+)  # fmt: skip
+def test_unknown_label_values_are_refused(
+    save: Save, tmp_path: Path, reader: str, folders: tuple[str, str], value: int
+) -> None:
+    labels = np.zeros((4, 6), np.uint8)
+    labels[1, 2] = value
+    save(tmp_path / folders[0] / 'images' / 'a.png', np.zeros((4, 6, 3), np.uint8))
+    save(tmp_path / folders[0] / folders[1] / 'a.png', labels)
+    with pytest.raises(DataError, match=rf'a\.png holds the label values \[{value}\]'):
+        list(READERS.get(reader)(tmp_path))
+
+
+def test_a_label_map_of_another_size_is_refused(save: Save, tmp_path: Path) -> None:
+    save(tmp_path / 'cityscapes_mini/train/images/a.png', np.zeros((4, 6, 3), np.uint8))
+    save(tmp_path / 'cityscapes_mini/train/trainIds/a.png', np.zeros((4, 5), np.uint8))
+    with pytest.raises(DataError, match='image is 6x4 and its label map 5x4'):
+        list(READERS.get('cityscapes')(tmp_path))
+
+
+def test_a_missing_label_map_is_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / 'copy')
+    (tmp_path / 'copy/cityscapes_mini/train/trainIds/2.png').unlink()
+    with pytest.raises(DataError, match=r'2\.png has no label map'):
+        list(READERS.get('cityscapes')(tmp_path / 'copy'))
+
+
+@pytest.mark.parametrize('reader', ['cityscapes', 'camvid', 'video'])
+def test_a_missing_data_set_is_a_clear_error(tmp_path: Path, reader: str) -> None:
+    with pytest.raises(DataError, match='there is no folder|holds no video'):
+        list(READERS.get(reader)(tmp_path))
+
+
+def test_videos_give_every_nth_frame(data: Path) -> None:
+    names = [e.name for e in READERS.get('video')(data, step=2)]
+    assert names == [f'video/drive/{i:06d}' for i in (0, 2, 4)]
+
+
+def test_a_file_that_is_no_video_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'video').mkdir()
+    (tmp_path / 'video' / 'bad.mp4').write_bytes(b'nothing')
+    with pytest.raises(DataError, match=r'bad\.mp4 holds no frame'):
+        list(READERS.get('video')(tmp_path))
+
+
+def test_generated_scenes_are_labelled_and_not_for_the_teacher(tmp_path: Path) -> None:
+    (first, second) = READERS.get('synthetic')(tmp_path, clips=2, frames=1)
+    assert not first.taught
+    assert first.labels is not None
+    assert set(np.unique(first.labels)) <= {*range(19), 255}
+    assert not np.array_equal(first.image, second.image)
+
+
+def test_anomaly_masks_become_zero_one_ignore(save: Save, tmp_path: Path) -> None:
+    folder = tmp_path / 'road_anomaly_val' / 'RoadAnomaly'
+    save(folder / 'images' / 'a.png', np.zeros((2, 3, 3), np.uint8))
+    save(folder / 'labels_masks' / 'a.png', np.array([[0, 2, 0], [2, 2, 0]], np.uint8))
+    (example,) = anomaly.read(tmp_path, 'RoadAnomaly')
+    assert example.target.tolist() == [[0, 1, 0], [1, 1, 0]]
+    save(folder / 'labels_masks' / 'a.png', np.array([[0, 1, 0], [2, 2, 0]], np.uint8))
+    with pytest.raises(DataError, match=r'label values \[1\]'):
+        list(anomaly.read(tmp_path, 'RoadAnomaly'))
+
+
+def test_the_histogram_counts_every_pixel(data: Path) -> None:
+    examples = list(READERS.get('cityscapes')(data))
+    counts = histogram(examples)
+    assert counts.sum() == 3 * 128 * 256
+    assert counts[0] == sum(int((e.labels == 0).sum()) for e in examples)
+
+
+@pytest.mark.shared_data
+def test_the_project_data_has_no_unknown_value(shared_data: Path) -> None:
+    counts = histogram(READERS.get('cityscapes')(shared_data))
+    assert counts.sum() == 12 * 1024 * 2048
+    assert counts[:14].min() > 0
