@@ -107,11 +107,12 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         draft = write_bundle(Path(place, 'draft'), card, files)
         engine = load_engine('onnxruntime', draft, threads=threads)
         card = calibrate(card, engine, recipe, data)
-        result = miou(engine, cityscapes.read(data, split='val'))
+        result, per_image = miou(engine, cityscapes.read(data, split='val'))
         engine.close()
         measured = {
             'cityscapes_mini/val': {
                 'miou': round(result.miou, 4),
+                'miou_per_image': round(per_image, 4),
                 'size': str(SIZE),
                 'engine': 'onnxruntime',
                 'command': 'anomaly-seg-lab evaluate --bundle BUNDLE --data DATA --out FILE.json',

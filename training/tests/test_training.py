@@ -17,10 +17,12 @@ from safetensors.torch import load_file
 
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.size import Size
 from anomaly_seg_training import export
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.main import main
+from anomaly_seg_training.measure import at_size, miou
 from anomaly_seg_training.module import MEAN, STD, Distillation
 from anomaly_seg_training.teacher import Teacher
 from anomaly_seg_training.training import Run, train
@@ -225,8 +227,35 @@ def test_a_bundle_is_measured_and_tabled(run: Path, data: Path, tmp_path: Path) 
     assert main(['evaluate', *arguments, '--out', str(tmp_path / 'figures.json')]) == 0
     content = json.loads((tmp_path / 'figures.json').read_text('utf-8'))
     card = Bundle.open(run / 'bundle').card
-    miou = content['cityscapes_mini/val']['miou']
-    assert miou == pytest.approx(card.measured['cityscapes_mini/val']['miou'], abs=1e-4)
+    found = content['cityscapes_mini/val']['miou']
+    assert found == pytest.approx(card.measured['cityscapes_mini/val']['miou'], abs=1e-4)
     text = (tmp_path / 'figures.md').read_text('utf-8')
-    assert f'{100 * miou:.1f} %' in text
+    assert f'{100 * found:.1f} %' in text
     assert '| bicycle |' in text
+
+
+def test_figures_against_sets_of_pixels(run: Path, data: Path) -> None:
+    from anomaly_seg_ros.engines import load_engine
+
+    bundle = Bundle.open(run / 'bundle')
+    engine = load_engine('onnxruntime', bundle, device='cpu', threads=1)
+    size = Size(96, 48)
+    together: dict[int, list[int]] = {}
+    means = []
+    for example in READERS.get('cityscapes')(data, split='val'):
+        assert example.labels is not None
+        image, target = at_size(example.image, example.labels, size)
+        labels = engine.run(image[None], ('labels',))['labels'][0]
+        single = []
+        for c in range(19):
+            both = int(((labels == c) & (target == c)).sum())
+            either = int((((labels == c) & (target != 255)) | (target == c)).sum())
+            together.setdefault(c, [0, 0])
+            together[c] = [together[c][0] + both, together[c][1] + either]
+            if (target == c).any():
+                single.append(both / either)
+        means.append(sum(single) / len(single))
+    expected = [both / either for both, either in together.values() if either]
+    result, per_image = miou(engine, READERS.get('cityscapes')(data, split='val'), size)
+    assert result.miou == pytest.approx(sum(expected) / len(expected))
+    assert per_image == pytest.approx(sum(means) / 3)
