@@ -37,7 +37,7 @@ def test_links_lead_to_files(repository: Path, name: str) -> None:
 @pytest.mark.parametrize('name', DOCUMENTS)
 def test_commands_exist(repository: Path, name: str) -> None:
     text = (repository / name).read_text('utf-8')
-    named = set(re.findall(r'anomaly-seg (\w+)', text))
+    named = set(re.findall(r'anomaly-seg ([a-z]+)', text))
     assert named <= set(COMMANDS)
 
 
