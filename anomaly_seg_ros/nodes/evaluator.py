@@ -17,8 +17,6 @@ from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from anomaly_seg_ros.bags.cdr import read_stamp
-from anomaly_seg_ros.bags.topics import IMAGE as IMAGE_TYPE
-from anomaly_seg_ros.bags.writer import BagWriter
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.nodes.detector_counters import DetectorCounters
@@ -33,6 +31,7 @@ from anomaly_seg_ros.nodes.evaluation import (
 )
 from anomaly_seg_ros.nodes.evaluator_parameters import EvaluatorParameters
 from anomaly_seg_ros.nodes.frame_book import Entry, FrameBook
+from anomaly_seg_ros.nodes.output_recorder import OutputRecorder
 from anomaly_seg_ros.nodes.parameters import Parameters
 from anomaly_seg_ros.nodes.player_status import PlayerStatus
 from anomaly_seg_ros.nodes.qos import image_qos, latched_qos
@@ -76,18 +75,14 @@ class EvaluatorNode(Node):
         self._first_image: int | None = None
         self._over_since: float | None = None
         self._finish_requested = False
-        self._concluded = False
+        self._over = False
+        self._complete = False
         self._last_message = time.monotonic()
         self._last_progress = time.monotonic()
         self._processed: Any = None
-        self._recorded = self._outputs_to_record()
-        self._bag: BagWriter | None = None
-        if self._options.output_bag:
-            self._bag = BagWriter(
-                self._options.output_bag, storage=self._options.output_bag_storage, overwrite=True
-            )
-            self._bag.__enter__()
-        outputs = tuple(dict.fromkeys((LABELS, SCORE, *self._recorded)))
+        self._recorder = self._make_recorder()
+        recorded = self._recorder.kinds if self._recorder is not None else frozenset()
+        outputs = tuple(dict.fromkeys((LABELS, SCORE, *sorted(recorded))))
         self._book = FrameBook(outputs, self._options.buffer)
         self._base = frozenset(outputs)
         self._seen: set[str] = set()
@@ -99,46 +94,62 @@ class EvaluatorNode(Node):
             TRUE_LABELS: str(self.resolve_topic_name(TRUE_LABELS)),
             TRUE_ANOMALY: str(self.resolve_topic_name(TRUE_ANOMALY)),
         }
-        self._output_subscriptions = [self._subscribe_output(kind) for kind in outputs]
+        self._output_subscriptions = [
+            self._subscribe(Image, self._output_topic(kind), kind) for kind in outputs
+        ]
         self._subscribe_inputs()
         self.create_service(Trigger, '~/finish', self._on_finish)
         self.create_timer(_TICK, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.get_logger().info(f'evaluating the outputs of {self._options.detector}')
 
     def close(self) -> None:
-        """Report what there is when the process is told to stop early."""
-        if not self._concluded:
-            self._conclude(complete=False)
+        """Report and write the files; interrupts are ignored by now."""
+        self._over = True
+        self._book.give_up()
+        summary = self._summary()
+        try:
+            if self._options.output:
+                write_json(self._options.output, summary)
+            if self._recorder is not None:
+                self._recorder.close()
+        except (AnomalySegError, OSError) as error:
+            print(f'evaluator: error: {error}', file=sys.stderr)
+            self.exit_code = 2
+        print(in_words(summary), flush=True)
 
-    def _outputs_to_record(self) -> list[str]:
-        if not self._options.output_bag:
-            return []
-        return [name.strip() for name in self._options.record.split(',') if name.strip()]
+    def _output_topic(self, kind: str) -> str:
+        return str(self.resolve_topic_name(f'{self._options.detector}/{kind}'))
 
-    def _subscribe_output(self, kind: str) -> Any:
-        return self._subscribe(Image, f'{self._options.detector}/{kind}', kind, _DEPTH)
+    def _make_recorder(self) -> OutputRecorder | None:
+        options = self._options
+        if not options.output_bag:
+            return None
+        kinds = [name.strip() for name in options.record.split(',') if name.strip()]
+        topics = {kind: self._output_topic(kind) for kind in kinds}
+        return OutputRecorder(options.output_bag, options.output_bag_storage, topics)
 
     def _subscribe_inputs(self) -> None:
         topic, kind = str(self.resolve_topic_name('image')), Image
         if self._options.image_transport == 'compressed':
             topic, kind = f'{topic}/compressed', CompressedImage
-        self._subscribe(kind, topic, IMAGE, _DEPTH)
+        self._subscribe(kind, topic, IMAGE)
         for truth, name in self._topics.items():
-            self._subscribe(Image, name, truth, _DEPTH)
+            self._subscribe(Image, name, truth)
         self.create_subscription(
             String, f'{self._options.player}/status', self._on_status, latched_qos()
         )
 
-    def _subscribe(self, message_class: Any, topic: str, kind: str, depth: int) -> Any:
+    def _subscribe(self, message_class: Any, topic: str, kind: str) -> Any:
         """Subscribe to serialised messages: most are only stored, or never opened at all."""
 
         def receive(data: bytes, info: Any) -> None:
             self._on_message(kind, data, info)
 
-        qos = image_qos(self._options.reliability, depth)
+        qos = image_qos(self._options.reliability, _DEPTH)
         return self.create_subscription(message_class, topic, receive, qos, raw=True)
 
     def _on_message(self, kind: str, data: bytes, info: Any) -> None:
-        if self._concluded:
+        if self._over:
             return
         self._last_message = time.monotonic()
         stamp = read_stamp(data)
@@ -163,19 +174,14 @@ class EvaluatorNode(Node):
         problem = self._evaluation.evaluate(entry)
         if problem:
             self.get_logger().error(problem, throttle_duration_sec=5.0)
-        if self._bag is not None:
-            self._record(self._bag, entry)
-
-    def _record(self, bag: BagWriter, entry: Entry) -> None:
-        try:
-            for kind in self._recorded:
-                topic = str(self.resolve_topic_name(f'{self._options.detector}/{kind}'))
-                bag.write(topic, IMAGE_TYPE, entry.stamp, entry.messages[kind])
-        except AnomalySegError as error:
-            self.get_logger().error(f'{error}; no more outputs are recorded')
-            self.exit_code = 1
-            self._bag = None
-            bag.abort()
+        if self._recorder is not None:
+            try:
+                self._recorder.write(entry)
+            except AnomalySegError as error:
+                self.get_logger().error(f'{error}; no more outputs are recorded')
+                self.exit_code = 1
+                self._recorder.abort()
+                self._recorder = None
 
     def _on_status(self, message: Any) -> None:
         status = PlayerStatus.from_json(message.data)
@@ -211,8 +217,8 @@ class EvaluatorNode(Node):
 
         Without a threshold, for example, there is no mask.
         """
-        unseen = set(self._recorded) - {LABELS, SCORE} - self._seen
-        if not unseen or not self._book.waits_only_for(unseen):
+        unseen = self._base - {LABELS, SCORE} - self._seen
+        if self._recorder is None or not unseen or not self._book.waits_only_for(unseen):
             self._unseen_since = None
             return
         self._unseen_since = self._unseen_since or now
@@ -220,7 +226,7 @@ class EvaluatorNode(Node):
             self.get_logger().warning(
                 f'the detector does not publish {", ".join(sorted(unseen))}: not recorded'
             )
-            self._recorded = [kind for kind in self._recorded if kind not in unseen]
+            self._recorder.do_without(unseen)
             self._base -= unseen
             self._require_truth()
 
@@ -238,7 +244,7 @@ class EvaluatorNode(Node):
 
     def _tick(self) -> None:
         now = time.monotonic()
-        if self._concluded:
+        if self._over:
             return
         if self._processed is None:
             self._connect()
@@ -250,7 +256,8 @@ class EvaluatorNode(Node):
                 self.get_logger().info(self._progress())
         self._do_without(now)
         if self._is_over(now):
-            self._conclude(complete=True)
+            # The rest is done in `close`, which no interrupt can cut short.
+            self._over = self._complete = True
             self.context.try_shutdown()
 
     def _is_over(self, now: float) -> bool:
@@ -270,25 +277,7 @@ class EvaluatorNode(Node):
             text += f', {rate:.1f} Hz, latency {latency:.0f} ms'
         return text
 
-    def _conclude(self, complete: bool) -> None:
-        """Report, write the files."""
-        self._concluded = True
-        self._book.give_up()
-        summary = self._summary(complete)
-        try:
-            if self._options.output:
-                write_json(self._options.output, summary)
-            if self._bag is not None:
-                if self._bag.empty:
-                    self._bag.abort()
-                else:
-                    self._bag.close()
-        except (AnomalySegError, OSError) as error:
-            print(f'evaluator: error: {error}', file=sys.stderr)
-            self.exit_code = 2
-        print(in_words(summary), flush=True)
-
-    def _summary(self, complete: bool) -> dict[str, Any]:
+    def _summary(self) -> dict[str, Any]:
         status = self._status
         frames_in = status.sent if status is not None and status.over else self._images
         frames_in = max(frames_in, self._evaluation.frames)
@@ -296,7 +285,7 @@ class EvaluatorNode(Node):
         skipped = min(counts['skipped'], frames_in - self._evaluation.frames)
         rejected = min(counts['rejected'], frames_in - self._evaluation.frames - skipped)
         return {
-            'complete': complete and not (status is not None and status.error),
+            'complete': self._complete and not (status is not None and status.error),
             'error': status.error if status is not None else '',
             'frames_in': frames_in,
             'frames_out': self._evaluation.frames,

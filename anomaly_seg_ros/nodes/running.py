@@ -67,6 +67,9 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
 def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # rclpy restores handlers while it shuts down and again when the interpreter ends; a signal
+    # that is blocked waits for longer than the process lives.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 
 
 def _program() -> str:
