@@ -82,9 +82,10 @@ def export(detector: Detector, path: Path | str) -> None:
 
 
 def _centre_label_pixels(model: Any) -> None:
-    """Give the nearest-neighbour resizing of labels the half-pixel convention of PyTorch's
-    'nearest-exact', for which its exporter has no single operator.
-    """  # noqa: D205
+    """Give the nearest-neighbour resizing of labels the half-pixel convention.
+
+    It is PyTorch's 'nearest-exact', for which its exporter has no single operator.
+    """
     from onnx import helper
 
     producers = {output: node for node in model.graph.node for output in node.output}
