@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip('torch')
-pytest.importorskip('lightning')
-
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
+
+# A ROS workspace has no lab; skipping here instead would end pytest.
+collect_ignore_glob = [] if find_spec('torch') and find_spec('lightning') else ['test_*.py']
 
 CITYSCAPES_TO_CAMVID = {10: 0, 2: 1, 5: 2, 0: 3, 1: 4, 8: 5, 7: 6, 4: 7, 13: 8, 11: 9, 18: 10}
 
