@@ -51,6 +51,7 @@ class SegmenterRecipe:
         deep_weight: Weight of label and teacher loss on features at an eighth of the resolution.
         rare_share: Share of crops that are centred on a class drawn uniformly.
         mix_share: Share of crops that get classes of another crop pasted (ClassMix).
+        norm_images: Images per data set that give the exported batch norm statistics.
         precision: Lightning's precision, ``32-true`` or for GPUs ``16-mixed``, ``bf16-mixed``.
     """
 
@@ -79,6 +80,7 @@ class SegmenterRecipe:
     deep_weight: float = 0.4
     rare_share: float = 0.4
     mix_share: float = 0.4
+    norm_images: int = 16
     precision: str = '32-true'
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class SegmenterRecipe:
             bool(values) and min(values) >= 0 and sum(values) > 0,
             'shares', self.shares, 'shares of at least 0 that are not all 0',
         )  # fmt: skip
-        for key in ('batch', 'steps', 'epoch_steps', 'teacher_classes'):
+        for key in ('batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images'):
             _require(getattr(self, key) >= 1, key, getattr(self, key), 'at least 1')
         for key in ('learning_rate', 'head_rate', 'temperature'):
             _require(getattr(self, key) > 0, key, getattr(self, key), 'more than 0')

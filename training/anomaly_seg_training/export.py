@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.torch import save_file
 
 from anomaly_seg_ros.bundle import (
     Bundle,
@@ -37,7 +38,8 @@ from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.measure import SIZE, anomaly_figures, miou, normal_scores
 from anomaly_seg_training.module import MEAN, STD
-from anomaly_seg_training.training import RUN, WEIGHTS
+from anomaly_seg_training.recalibrate import photographs, recalibrate
+from anomaly_seg_training.training import RUN, WEIGHTS, as_half
 
 QUANTILE = 0.995
 DISPLAY = (0.05, 0.999)
@@ -62,6 +64,8 @@ def read_run(folder: Path) -> dict[str, Any]:
 def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
     """Export a run's averaged weights, calibrate and measure them, and write the bundle.
 
+    Batch norm statistics are taken anew from whole training photographs first.
+
     The default score is the one with the best average precision on generated clips with unknown
     objects. The threshold is the 99.5 % quantile of that score on labelled pixels of the labelled
     training images: about one normal pixel in 200 lies above it. The display range is from the
@@ -82,6 +86,9 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     segmenter = create_segmenter(recipe.segmenter, num_classes=len(CITYSCAPES), **options).eval()
     load_weights(segmenter, run / WEIGHTS)
     preprocessing, size = Preprocessing(MEAN, STD), Size.parse(recipe.input_size)
+    recalibrate(segmenter, photographs(recipe, data), preprocessing, size)
+    # Graph and weights are to agree, so both come from the float16 values.
+    segmenter.load_state_dict(as_half(segmenter.state_dict()))
     detector = Detector(segmenter, preprocessing, size, tuple(SCORES))
     card = Card(
         name=recipe.name,
@@ -103,7 +110,9 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
         graph = Path(place, 'detector.onnx')
         export(detector, graph)
-        files = {'detector.onnx': graph, 'weights.safetensors': run / WEIGHTS}
+        weights = Path(place, 'weights.safetensors')
+        save_file(as_half(segmenter.state_dict()), weights)
+        files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
         engine = load_engine('onnxruntime', draft, threads=threads)
         card = calibrate(card, engine, recipe, data)

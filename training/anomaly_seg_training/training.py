@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,12 +138,19 @@ class Reporter(Callback):
 
 def save_weights(module: Distillation, path: Path) -> None:
     """Write the averaged weights, floats rounded to float16, as safetensors."""
-    state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
-        for name, tensor in module.average.state_dict().items()
-    }
     with atomic_path(path) as temporary:
-        save_file({k: v.cpu().contiguous() for k, v in state.items()}, temporary)
+        save_file(as_half(module.average.state_dict()), temporary)
+
+
+def as_half(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Round floats to float16, within its range, and leave integers as they are."""
+    largest = torch.finfo(torch.float16).max
+    return {
+        name: (tensor.clamp(-largest, largest).half() if tensor.is_floating_point() else tensor)
+        .cpu()
+        .contiguous()
+        for name, tensor in state.items()
+    }
 
 
 def read_sources(recipe: SegmenterRecipe, data: Path) -> dict[str, list[Example]]:
