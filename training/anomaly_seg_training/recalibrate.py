@@ -57,12 +57,12 @@ def recalibrate(
 
 
 def photographs(recipe: SegmenterRecipe, data: Path) -> Iterator[Example]:
-    """Yield up to ``recipe.norm_images`` evenly spaced images of each data set of photographs.
+    """Yield up to ``recipe.norm_images`` evenly spaced images of each set of street photographs.
 
-    Generated scenes come only when the recipe has nothing else.
+    Generated scenes and COCO come only when the recipe has nothing else.
     """
     names = [name for name, share in recipe.shares.items() if share > 0]
-    real = [name for name in names if name != 'synthetic'] or names
+    real = [name for name in names if name not in ('synthetic', 'coco')] or names
     for name in real:
         examples = list(READERS.get(name)(data, **recipe.reader_options.get(name, {})))
         count = min(recipe.norm_images, len(examples))

@@ -62,6 +62,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder = root / 'camvid' / split
             _save(folder / 'images' / f'{index}.png', frame.image)
             _save(folder / 'labels' / f'{index}.png', table[frame.labels])
+    for index, size in enumerate(((100, 64), (48, 90))):
+        image = np.random.default_rng(index).integers(0, 256, (*size[::-1], 3), np.uint8)
+        _save(root / 'coco128' / 'images' / 'train2017' / f'{index}.png', image)
     (root / 'video').mkdir()
     writer = cv2.VideoWriter(
         str(root / 'video' / 'drive.avi'), cv2.VideoWriter.fourcc(*'MJPG'), 10, (256, 128)

@@ -78,9 +78,9 @@ def test_a_missing_label_map_is_named(data: Path, tmp_path: Path) -> None:
         list(READERS.get('cityscapes')(tmp_path / 'copy'))
 
 
-@pytest.mark.parametrize('reader', ['cityscapes', 'camvid', 'video'])
+@pytest.mark.parametrize('reader', ['cityscapes', 'camvid', 'coco', 'video'])
 def test_a_missing_data_set_is_a_clear_error(tmp_path: Path, reader: str) -> None:
-    with pytest.raises(DataError, match='there is no folder|holds no video'):
+    with pytest.raises(DataError, match='there is no folder|holds no (video|image)'):
         list(READERS.get(reader)(tmp_path))
 
 
@@ -102,6 +102,16 @@ def test_generated_scenes_are_labelled_and_not_for_the_teacher(tmp_path: Path) -
     assert first.labels is not None
     assert set(np.unique(first.labels)) <= {*range(19), 255}
     assert not np.array_equal(first.image, second.image)
+
+
+def test_coco_is_unlabelled_and_viewed_in_its_own_form(data: Path) -> None:
+    wide, tall = READERS.get('coco')(data)
+    assert (wide.name, tall.name) == ('coco/0', 'coco/1')
+    assert wide.labels is None
+    assert wide.taught
+    assert wide.view == (768, 480)
+    assert tall.view == (416, 768)
+    assert [e.name for e in READERS.get('coco')(data, step=2)] == ['coco/0']
 
 
 def test_anomaly_masks_become_zero_one_ignore(save: Save, tmp_path: Path) -> None:

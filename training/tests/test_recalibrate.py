@@ -45,7 +45,8 @@ def test_statistics_are_those_of_the_images(data: Path) -> None:
 def test_photographs_are_spread_and_generated_scenes_left_out(data: Path) -> None:
     recipe = SegmenterRecipe.from_dict({
         'name': 'n', 'segmenter': 'streetnet', 'teacher': 'erfnet', 'norm_images': 2,
-        'shares': {'cityscapes': 1.0, 'synthetic': 1.0, 'video': 1.0, 'camvid': 0.0},
+        'shares': {'cityscapes': 1.0, 'synthetic': 1.0, 'video': 1.0, 'camvid': 0.0,
+                   'coco': 1.0},
         'reader_options': {'video': {'step': 1}},
     })  # fmt: skip
     names = [e.name for e in photographs(recipe, data)]

@@ -30,7 +30,7 @@ from anomaly_seg_training.training import Run, train
 RECIPE: dict[str, Any] = {
     'name': 'tiny', 'segmenter': 'streetnet', 'teacher': 'erfnet',
     'options': {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8},
-    'shares': {'cityscapes': 0.5, 'camvid': 0.2, 'video': 0.3},
+    'shares': {'cityscapes': 0.5, 'camvid': 0.2, 'video': 0.2, 'coco': 0.1},
     'reader_options': {'video': {'step': 3}, 'camvid': {'splits': ['train']}},
     'input_size': '128x64', 'crop': '128x64', 'batch': 2, 'steps': 12, 'epoch_steps': 4,
     'learning_rate': 0.01, 'ema': 0.5,
@@ -88,7 +88,7 @@ def run(data: Path, teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_a_run_ends_with_a_bundle(run: Path) -> None:
     about = json.loads((run / 'run.json').read_text('utf-8'))
     assert about['steps'] == 12
-    assert about['images'] == {'cityscapes': 3, 'camvid': 3, 'video': 2}
+    assert about['images'] == {'cityscapes': 3, 'camvid': 3, 'video': 2, 'coco': 2}
     bundle = Bundle.open(run / 'bundle')
     card = bundle.card
     assert card.name == 'tiny'

@@ -4,12 +4,12 @@
 
 >>> from anomaly_seg_training.data import READERS
 >>> READERS.names()
-['cityscapes', 'camvid', 'video', 'synthetic']
+['camvid', 'cityscapes', 'coco', 'synthetic', 'video']
 """
 
 from __future__ import annotations
 
-from anomaly_seg_training.data import anomaly, camvid, cityscapes, synthetic, video
+from anomaly_seg_training.data import anomaly, camvid, cityscapes, coco, synthetic, video
 from anomaly_seg_training.data.base import READERS, DataError, Example, check_labels, histogram
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     'camvid',
     'check_labels',
     'cityscapes',
+    'coco',
     'histogram',
     'synthetic',
     'video',
