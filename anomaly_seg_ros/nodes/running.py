@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 import rclpy
@@ -32,6 +33,9 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
     executor = None
     try:
         try:
+            # rclpy's own handler ends spinning; Python's would raise in the middle of a callback,
+            # where an interrupt can leave half a result, or even the exit code of a crash.
+            signal.signal(signal.SIGINT, _do_nothing)
             rclpy.init(args=None if args is None else list(args))
             node = make_node()
             executor = SingleThreadedExecutor()
@@ -62,6 +66,10 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         # rclpy puts back the interrupt handler that it found at its start.
         _ignore_interrupts()
     return 0
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def _ignore_interrupts() -> None:

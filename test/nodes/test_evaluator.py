@@ -278,8 +278,7 @@ def test_interrupts_end_the_evaluator_with_a_report(
         chain.connect()
         chain.send(1)
         until(lambda: chain.answers == [1])
-        # It answers before it evaluates and records.
-        time.sleep(0.5)
+        # It answers before it evaluates and records; the interrupt comes in between.
         evaluator.interrupt(times)
         assert evaluator.wait(15) == 0, evaluator.text
     assert 'Traceback' not in evaluator.text
