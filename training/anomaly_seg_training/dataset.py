@@ -130,8 +130,12 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         if lesson is None:
             logits = torch.zeros((19, *quarter.shape))
             features = torch.zeros((self.channels, *eighth.shape))
+            taught = torch.zeros(quarter.shape)
         else:
             logits = crop_map(lesson.logits, box, quarter)
+            taught = torch.ones(quarter.shape)
+            if lesson.sure is not None:
+                taught = (crop_map(lesson.sure[None].half(), box, quarter)[0] > 0.99).float()
             features = crop_map(lesson.features, box, eighth)
             guide = torch.where(guide == IGNORE, logits.argmax(0), guide)
         return {
@@ -140,7 +144,7 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
             'guide': guide,
             'logits': logits,
             'features': features,
-            'taught': torch.full(quarter.shape, float(lesson is not None)),
+            'taught': taught,
         }
 
     def _place(

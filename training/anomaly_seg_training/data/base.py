@@ -31,6 +31,8 @@ class Example:
         view: The size at which the image shows the world as large as Cityscapes does at
             1024x512; the teacher sees it at this size, and augmentation scales are relative to it.
         taught: Whether the teacher's predictions on this image are worth learning.
+        foreign: Whether the camera differs so much from the teacher's that only predictions on
+            which several looks at the image agree are worth learning.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Example:
     labels: NDArray[np.uint8] | None
     view: Size
     taught: bool = True
+    foreign: bool = False
 
 
 Reader = Callable[..., Iterator[Example]]
