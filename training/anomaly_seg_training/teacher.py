@@ -150,7 +150,8 @@ def standardise(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     values = image.astype(np.float32) / 255
     spread = np.maximum(values.std((0, 1)), 1e-3)
     values = (values - values.mean((0, 1))) / spread * CITYSCAPES_STD + CITYSCAPES_MEAN
-    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    result: NDArray[np.uint8] = np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    return result
 
 
 def _area(logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
