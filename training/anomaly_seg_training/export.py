@@ -66,7 +66,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
 
     Batch norm statistics are taken anew from whole training photographs first.
 
-    The default score is the one with the best average precision on generated clips with unknown
+    The default score is the one with the best AUROC on generated clips with unknown
     objects. The threshold is the 99.5 % quantile of that score on labelled pixels of the labelled
     training images: about one normal pixel in 200 lies above it. The display range is from the
     5 % to the 99.9 % quantile.
@@ -134,7 +134,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
 def calibrate(card: Card, engine: Engine, recipe: SegmenterRecipe, data: Path) -> Card:
     """Choose score, threshold and display range on training data and generated clips."""
     figures = anomaly_figures(engine, unknown_objects(CLIPS), card.scores)
-    score = max(card.scores, key=lambda name: figures[name].ap)
+    score = max(card.scores, key=lambda name: figures[name].auroc)
     values = normal_scores(engine, labelled(recipe, data), (score,))[score]
     low, high = (float(v) for v in np.quantile(values, DISPLAY))
     threshold = Threshold(
