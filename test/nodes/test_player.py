@@ -165,7 +165,7 @@ def test_without_subscribers_or_answers_the_player_says_whom_it_misses(
     assert '/camera/image has 0 of 1 subscribers' in player.text
     Listener(client)
     with NodeProcess(
-        'player', bag=bag, mode='lockstep', wait_for='/nobody', subscriber_timeout=1.0
+        'player', bag=bag, mode='lockstep', wait_for='/nobody', subscriber_timeout=8.0
     ) as player:
         assert player.wait() == 1
     assert 'nobody publishes /nobody' in player.text

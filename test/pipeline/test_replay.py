@@ -147,13 +147,13 @@ def test_ground_truth_on_some_frames_only(tiny_bundle: Path, tmp_path: Path) -> 
 def test_real_time_keeps_the_pace_and_accounts_for_every_frame(
     bag: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    figures = replay(bag, tiny_bundle, tmp_path, mode='realtime', rate=2.0)
+    figures = replay(bag, tiny_bundle, tmp_path, mode='realtime', rate=0.5)
     assert figures['frames_in'] == FRAMES
     counted = figures['frames_out'] + figures['lost'] + figures['skipped'] + figures['rejected']
     assert counted == FRAMES
     assert figures['frames_out'] >= 1
     if figures['frames_out'] == FRAMES:
-        assert 10 < figures['rate_hz'] < 40
+        assert 2.5 < figures['rate_hz'] < 10
 
 
 def test_a_truncated_bag_is_played_to_the_cut_and_named(tiny_bundle: Path, tmp_path: Path) -> None:
