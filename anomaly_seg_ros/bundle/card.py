@@ -12,6 +12,13 @@ from anomaly_seg_ros.bundle.errors import BundleError
 from anomaly_seg_ros.bundle.fields import Fields, plain_name
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
 from anomaly_seg_ros.classes import ClassSet
+from anomaly_seg_ros.refinement.names import (
+    NONE,
+    RefinementError,
+    output_name,
+    output_names,
+    parse_refinement,
+)
 from anomaly_seg_ros.size import Size, SizeError
 
 FORMAT_VERSION = 1
@@ -62,11 +69,16 @@ class Card:
         input_size: The size at which it runs.
         scores: The scores that the graph offers.
         score: The one that is used unless another is asked for; one of `scores`.
+        refinements: The refinements that the graph offers of every score, `none` among them.
+        refinement: The one that is used with `score` unless another is asked for.
         graph: The exported graph, if the bundle has one.
         weights: The network's weights, if the bundle has them.
-        statistics: Class statistics for standardised scores, if they were taken.
-        threshold: The decision threshold for `score`, if it was calibrated.
-        score_range: (low, high) of `score` for display, from normal data.
+        statistics: Class statistics for standardised scores, if they were taken: per score the
+            lists ``count``, ``mean`` and ``std``, one entry per class.
+        threshold: The decision threshold for `output`, if it was calibrated.
+        score_range: (low, high) of `output` for display, from normal data.
+        calibration: Per output at least ``threshold``, ``method`` and ``score_range`` (low,
+            high), with what they were found on.
         licence: Free texts by topic.
         training: How it was trained.
         measured: What was measured with it.
@@ -94,6 +106,9 @@ class Card:
     measured: dict[str, Any] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
+    refinements: tuple[str, ...] = (NONE,)
+    refinement: str = NONE
+    calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse cards that contradict themselves."""
@@ -109,12 +124,53 @@ class Card:
         if self.score not in self.scores:
             msg = f'the card uses the score {self.score!r}, expected one of {self.scores!r}'
             raise BundleError(msg)
+        self._check_refinements()
         if max(self.input_size) > MAX_SIDE:
             msg = f'the card has the input size {self.input_size}, expected sides <= {MAX_SIDE}'
             raise BundleError(msg)
         if self.score_range is not None and not self.score_range[0] < self.score_range[1]:
             msg = f'the card has the score range {self.score_range}, expected low < high'
             raise BundleError(msg)
+        for score in self.statistics or {}:
+            if score not in self.scores:
+                msg = f'the card has statistics of {score!r:.80}, expected only {self.scores!r}'
+                raise BundleError(msg)
+        for output in self.calibration:
+            if output not in self.outputs:
+                msg = (
+                    f'the card has a calibration of {output!r:.80}, which it does not offer: '
+                    'calibrate the bundle again'
+                )
+                raise BundleError(msg)
+
+    def _check_refinements(self) -> None:
+        try:
+            for refinement in self.refinements:
+                parse_refinement(refinement)
+        except RefinementError as error:
+            raise BundleError(f'the card: {error}') from error  # noqa: EM102
+        if NONE not in self.refinements or len(set(self.refinements)) != len(self.refinements):
+            msg = (
+                f'the card lists the refinements {self.refinements!r:.200}, expected different '
+                f'ones and {NONE!r} among them'
+            )
+            raise BundleError(msg)
+        if self.refinement not in self.refinements:
+            msg = (
+                f'the card uses the refinement {self.refinement!r:.80}, '
+                f'expected one of {self.refinements!r}'
+            )
+            raise BundleError(msg)
+
+    @property
+    def output(self) -> str:
+        """The output that is used unless another is asked for: `score` after `refinement`."""
+        return output_name(self.score, self.refinement)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """All score outputs: every refinement of every score, score by score."""
+        return output_names(self.scores, self.refinements)
 
     @classmethod
     def from_text(cls, text: str, where: str) -> Card:
@@ -151,18 +207,19 @@ class Card:
             )
             raise BundleError(msg)
         low_high = None if fields.is_null('score_range') else fields.numbers('score_range', 2)
+        classes = _classes(fields.child('classes'), where)
         card = cls(
             name=fields.text('name'),
             description=fields.text('description'),
             segmenter=_segmenter(fields.child('segmenter')),
-            classes=_classes(fields.child('classes'), where),
+            classes=classes,
             preprocessing=_preprocessing(fields.child('preprocessing'), where),
             input_size=_size(fields.text('input_size')),
             scores=fields.texts('scores'),
             score=fields.text('score'),
             graph=None if fields.is_null('graph') else _graph(fields.child('graph')),
             weights=None if fields.is_null('weights') else _weights(fields.child('weights')),
-            statistics=None if fields.is_null('statistics') else fields.mapping('statistics'),
+            statistics=_statistics(fields, len(classes)),
             threshold=None if fields.is_null('threshold') else _threshold(fields),
             score_range=None if low_high is None else (low_high[0], low_high[1]),
             licence=_licence(fields.mapping('licence'), where),
@@ -170,6 +227,10 @@ class Card:
             measured=fields.mapping('measured'),
             hashes=_hashes(fields.mapping('hashes'), where),
             format_version=version,
+            # Cards from before there were refinements lack these keys.
+            refinements=fields.texts('refinements') if fields.has('refinements') else (NONE,),
+            refinement=fields.text('refinement') if fields.has('refinement') else NONE,
+            calibration=_calibration(fields),
         )
         fields.finish()
         return card
@@ -194,11 +255,14 @@ class Card:
             'input_size': str(self.input_size),
             'scores': list(self.scores),
             'score': self.score,
+            'refinements': list(self.refinements),
+            'refinement': self.refinement,
             'graph': graph and {'file': graph.file, 'opset': graph.opset},
             'weights': weights and {'file': weights.file},
             'statistics': self.statistics,
             'threshold': threshold and {'value': threshold.value, 'method': threshold.method},
             'score_range': self.score_range and list(self.score_range),
+            'calibration': self.calibration,
             'licence': self.licence,
             'training': self.training,
             'measured': self.measured,
@@ -250,6 +314,49 @@ def _weights(fields: Fields) -> WeightsFile:
     weights = WeightsFile(fields.file_name('file'))
     fields.finish()
     return weights
+
+
+def _statistics(parent: Fields, classes: int) -> dict[str, Any] | None:
+    """Read class statistics; every list has one entry per class."""
+    if parent.is_null('statistics'):
+        return None
+    table, tables = parent.child('statistics'), {}
+    for score in table.keys():  # noqa: SIM118 - not a mapping
+        fields = table.child(score)
+        counts = fields.integers('count', 0, 2**63 - 1)
+        if len(counts) != classes:
+            msg = f'the statistics of {score!r:.80} have {len(counts)} counts, expected {classes}'
+            raise BundleError(msg)
+        mean, std = fields.numbers('mean', classes), fields.numbers('std', classes)
+        fields.finish()
+        if min(std) <= 0:
+            msg = (
+                f'the statistics of {score!r:.80} have the standard deviation {min(std)}, '
+                'expected > 0: calibrate the bundle again'
+            )
+            raise BundleError(msg)
+        tables[score] = {'count': list(counts), 'mean': list(mean), 'std': list(std)}
+    return tables
+
+
+def _calibration(parent: Fields) -> dict[str, dict[str, Any]]:
+    """Read what was calibrated per output; what it was found on is free."""
+    if not parent.has('calibration'):
+        return {}
+    entries = parent.mapping('calibration')
+    table = parent.child('calibration')
+    for output in entries:
+        fields = table.child(output)
+        fields.number('threshold')
+        fields.text('method')
+        low, high = fields.numbers('score_range', 2)
+        if not low < high:
+            msg = (
+                f'the calibration of {output!r:.80} has the score range {low}, {high}, '
+                'expected low < high'
+            )
+            raise BundleError(msg)
+    return {output: dict(entry) for output, entry in entries.items()}
 
 
 def _threshold(parent: Fields) -> Threshold:

@@ -40,9 +40,17 @@ class Fields:
             raise BundleError(msg)
         return self._content[key]
 
+    def has(self, key: str) -> bool:
+        """Tell whether there is such a key; for keys that may be left out."""
+        return key in self._content
+
     def is_null(self, key: str) -> bool:
         """Tell whether a value is null."""
         return self.raw(key) is None
+
+    def keys(self) -> tuple[str, ...]:
+        """Return all keys of an object that is used as a table."""
+        return tuple(str(key) for key in self._content)
 
     def text(self, key: str) -> str:
         """Return a string."""
@@ -127,9 +135,13 @@ class Fields:
     def _number(self, key: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._error(key, value, 'a number')
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
             raise self._error(key, value, 'a finite number')
-        return float(value)
+        return number
 
     def _error(self, key: str, value: Any, expected: str) -> BundleError:
         return BundleError(f'{self._where} has {key!r} = {value!r:.80}, expected {expected}')

@@ -37,19 +37,36 @@ def full_card() -> Card:
         score='max_logit',
         graph=GraphFile('detector.onnx', 18),
         weights=WeightsFile('weights.safetensors'),
-        statistics={'mean': [1.0]},
+        statistics={
+            'energy': {'count': [3] * 19, 'mean': [-1.5] * 19, 'std': [0.5] * 19},
+        },
         threshold=Threshold(-3.5, 'FPR 1 %'),
         score_range=(-20.0, -2.0),
         licence={'weights': 'research'},
         training={'data': ['a', 'b']},
         measured={'miou': 0.6},
         hashes={'detector.onnx': '0' * 64, 'weights.safetensors': 'f' * 64},
+        refinements=('none', 'sml', 'sml+suppress'),
+        refinement='sml',
+        calibration={
+            'energy': {'threshold': -2.0, 'method': 'quantile', 'score_range': [-9.0, 0.5]},
+            'max_logit+sml': {
+                'threshold': 2.5,
+                'method': 'quantile',
+                'score_range': [-3.0, 4.0],
+                'level': 'pixel',
+                'frames': 100,
+            },
+        },
     )
 
 
 def small_card() -> Card:
     return Card('n', '', SegmenterSpec('erfnet'), CITYSCAPES, Preprocessing(), Size(2, 1),
                 ('energy',), 'energy')  # fmt: skip
+
+
+LATER_KEYS = ('refinements', 'refinement', 'calibration')
 
 
 @pytest.mark.parametrize('card', [full_card(), small_card()], ids=['full', 'small'])
@@ -59,11 +76,31 @@ def test_there_and_back(card: Card) -> None:
 
 
 def test_every_key_is_needed() -> None:
-    for key in full_card().to_json():
+    for key in sorted(set(full_card().to_json()) - set(LATER_KEYS)):
         content = full_card().to_json()
         del content[key]
         with pytest.raises(BundleError, match=f"card.json has no key '{key}'"):
             Card.from_json(content, 'card.json')
+
+
+def test_cards_from_before_refinements_are_read() -> None:
+    content = small_card().to_json()
+    for key in LATER_KEYS:
+        del content[key]
+    card = Card.from_json(content)
+    assert card == small_card()
+    assert (card.refinements, card.refinement, card.calibration) == (('none',), 'none', {})
+    assert card.output == 'energy'
+    assert card.outputs == ('energy',)
+
+
+def test_outputs_are_named_after_score_and_refinement() -> None:
+    card = full_card()
+    assert card.output == 'max_logit+sml'
+    assert card.outputs == (
+        'energy', 'energy+sml', 'energy+sml+suppress',
+        'max_logit', 'max_logit+sml', 'max_logit+sml+suppress',
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize('place', [(), ('segmenter',), ('classes',), ('preprocessing',),
@@ -78,6 +115,8 @@ def test_unknown_keys_are_refused(place: tuple[str, ...]) -> None:
         Card.from_json(content, 'card.json')
 
 
+STATISTICS: dict[str, Any] = {'count': [1] * 19, 'mean': [0.0] * 19, 'std': [1.0] * 19}
+CALIBRATION = {'threshold': 1.0, 'method': 'quantile', 'score_range': [0, 1]}
 WRONG: list[tuple[str, Any, str]] = [
     ('format_version', 2, 'has format version 2, expected 1: export the bundle again'),
     ('format_version', True, "'format_version' = True, expected a whole number"),
@@ -109,6 +148,27 @@ WRONG: list[tuple[str, Any, str]] = [
     ('threshold', {'value': float('inf'), 'method': ''}, 'a finite number'),
     ('score_range', [1, 1], 'expected low < high'),
     ('score_range', [1], 'expected 2 numbers'),
+    ('refinements', ['none', 'blur'], "received the refinement 'blur', expected 'none' or some"),
+    ('refinements', ['none', 'none', 'sml'], 'expected different ones'),
+    ('refinements', ['sml'], "and 'none' among them"),
+    ('refinements', 'none', 'expected a list'),
+    ('refinement', 'smooth', "uses the refinement 'smooth', expected one of"),
+    ('refinement', None, 'expected a text'),
+    ('statistics', {'mean': [1.0]}, "key 'mean', is a list, expected an object"),
+    ('statistics', {'entropy': STATISTICS}, "statistics of 'entropy', expected only"),
+    ('statistics', {'energy': {**STATISTICS, 'count': [1]}}, 'have 1 counts, expected 19'),
+    ('statistics', {'energy': {**STATISTICS, 'count': [-1] * 19}}, 'a whole number from 0'),
+    ('statistics', {'energy': {**STATISTICS, 'mean': [0.0]}}, 'expected 19 numbers'),
+    ('statistics', {'energy': {**STATISTICS, 'mean': [10**400] * 19}}, 'a finite number'),
+    ('statistics', {'energy': {**STATISTICS, 'std': [0.0] * 19}}, 'deviation 0.0, expected > 0'),
+    ('statistics', {'energy': {**STATISTICS, 'm': 1}}, "unknown key 'm'"),
+    ('calibration', {'entropy': CALIBRATION}, "calibration of 'entropy', which it does not"),
+    ('calibration', {'energy+none': CALIBRATION}, 'which it does not offer'),
+    ('calibration', {'energy': {}}, "has no key 'threshold'"),
+    ('calibration', {'energy': {**CALIBRATION, 'threshold': None}}, 'expected a number'),
+    ('calibration', {'energy': {**CALIBRATION, 'method': 1}}, 'expected a text'),
+    ('calibration', {'energy': {**CALIBRATION, 'score_range': [1, 1]}}, 'expected low < high'),
+    ('calibration', None, 'expected an object'),
     ('licence', {'weights': 1}, 'values that are no texts'),
     ('training', 'yes', 'expected an object'),
     ('hashes', {'../x': '0' * 64}, 'expected a plain file name'),
