@@ -21,12 +21,12 @@ from tqdm import tqdm
 
 from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.demo.versions import versions
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import atomic_path, write_json
 from anomaly_seg_ros.metrics import AnomalyMetrics
 from anomaly_seg_ros.pipeline import Replay, run_replay
 from anomaly_seg_ros.pipeline.progress import ReplayBar
+from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import SourceOptions, open_source
 
@@ -109,7 +109,7 @@ def main() -> int:
         'score': args.score,
         'size': args.size,
         'sets': results,
-        'versions': versions(),
+        'provenance': provenance(),
     }
     write_json(args.out / 'live_benchmark.json', content)
     words = table(results)

@@ -17,6 +17,7 @@ from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
 from anomaly_seg_ros.engines import Engine
 from anomaly_seg_ros.metrics import AnomalyMetrics, AnomalyResult, ConfusionMatrix
 from anomaly_seg_ros.metrics.segmentation import SegmentationResult
+from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import Example, anomaly, cityscapes
 from anomaly_seg_training.data.anomaly import AnomalyExample
@@ -115,6 +116,7 @@ def evaluate(engine: Engine, data: Path) -> dict[str, Any]:
                 score: {'auroc': f.auroc, 'ap': f.ap, 'fpr95': f.fpr95}
                 for score, f in figures.items()
             }
+    content['provenance'] = provenance()
     return content
 
 
