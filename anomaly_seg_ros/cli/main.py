@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anomaly_seg_ros import __version__
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.interrupts import leaving_at_once
+
+if TYPE_CHECKING:
+    import argparse
 
 PROGRAM = 'anomaly-seg'
+INTERRUPTED = 130
 COMMANDS = {
     'demo': 'run the whole chain on a synthetic clip or your own input, and look at the result',
     'detect': 'segment images, a video or a bag and write label, score, mask and overlay files',
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'{PROGRAM}: error: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader, such as head, has seen enough; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,6 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    with leaving_at_once(INTERRUPTED):
+        parser = _parser(arguments)
+    args = parser.parse_args(arguments)
+    result: int = args.run(args)
+    return result
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    import argparse
+
     chosen = next((a for a in arguments if not a.startswith('-')), None)
     parser = argparse.ArgumentParser(
         prog=PROGRAM, description='Find what a segmentation network has never been taught.'
@@ -70,9 +84,7 @@ def _run(arguments: list[str]) -> int:
             module = _import(name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
-    result: int = args.run(args)
-    return result
+    return parser
 
 
 def _import(name: str) -> Any:

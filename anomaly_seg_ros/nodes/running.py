@@ -16,6 +16,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from anomaly_seg_ros.errors import AnomalySegError
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
     """Make a node, spin it until the process is told to stop, clean up.
@@ -33,10 +35,14 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
     executor = None
     try:
         try:
-            # rclpy's own handler ends spinning; Python's would raise in the middle of a callback,
+            # rclpy's own handlers end spinning; Python's would raise in the middle of a callback,
             # where an interrupt can leave half a result, or even the exit code of a crash.
-            signal.signal(signal.SIGINT, _do_nothing)
+            early = _Noted()
+            for number in _SIGNALS:
+                signal.signal(number, early.note)
             rclpy.init(args=None if args is None else list(args))
+            if early.signalled:
+                raise KeyboardInterrupt
             node = make_node()
             executor = SingleThreadedExecutor()
             executor.add_node(node)
@@ -68,16 +74,22 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
     return 0
 
 
-def _do_nothing(_number: int, _frame: FrameType | None) -> None:
-    pass
+class _Noted:
+    """Remembers a signal that comes before rclpy listens; rclpy passes later ones on too."""
+
+    def __init__(self) -> None:
+        self.signalled = False
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        self.signalled = True
 
 
 def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     # rclpy restores handlers while it shuts down and again when the interpreter ends; a signal
     # that is blocked waits for longer than the process lives.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
 
 def _program() -> str:

@@ -21,7 +21,7 @@ from rclpy.parameter import Parameter
 from support.detector_bench import DetectorBench
 from support.tiny_bundle import SCORE, UNKNOWN_COLOUR, stripes
 
-from anomaly_seg_ros.nodes.detector import DetectorNode
+from anomaly_seg_ros.nodes.detector_node import DetectorNode
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 from anomaly_seg_ros.nodes.image_conversion import to_array
 

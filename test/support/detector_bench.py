@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from anomaly_seg_ros.nodes.detector import DetectorNode
+from anomaly_seg_ros.nodes.detector_node import DetectorNode
 from anomaly_seg_ros.nodes.image_conversion import to_message
 from anomaly_seg_ros.nodes.label_info import label_info_class
 from anomaly_seg_ros.nodes.qos import image_qos, latched_qos
