@@ -137,26 +137,43 @@ class AnomalyMetrics:
         """Return the figures of everything added so far; more may be added afterwards."""
         positives = _gather(self._anomalous)
         negatives = _gather(self._normal)
-        n_pos, n_neg = positives.size, negatives.size
-        if n_pos == 0 or n_neg == 0:
-            nan = math.nan
-            # Without normal pixels every precision is 1; it says nothing, so it is not reported.
-            return AnomalyResult(nan, nan, nan, n_pos + n_neg, n_pos)
         # Recall changes only at the scores of anomalous pixels, so they are all the thresholds
         # that matter: exact figures without a curve over every pixel.
         thresholds, counts = np.unique(positives, return_counts=True)
         below = np.searchsorted(negatives, thresholds, side='left').astype(np.int64)
         not_above = np.searchsorted(negatives, thresholds, side='right').astype(np.int64)
-        counts = counts.astype(np.int64)
-        auroc = float(np.sum(counts * (below + not_above))) / (2.0 * n_pos * n_neg)
-        # From the highest threshold down: true and false positives at score >= threshold.
-        true_positives = np.cumsum(counts[::-1])
-        false_positives = n_neg - below[::-1]
-        precision = true_positives / (true_positives + false_positives)
-        ap = float(np.sum(precision * counts[::-1])) / n_pos
-        first = int(np.argmax(true_positives / n_pos >= RECALL))
-        fpr95 = float(false_positives[first]) / n_neg
-        return AnomalyResult(auroc, ap, fpr95, n_pos + n_neg, n_pos)
+        return result_of_counts(counts, below, not_above, negatives.size)
+
+
+def result_of_counts(
+    positives: NDArray[np.int64],
+    below: NDArray[np.int64],
+    not_above: NDArray[np.int64],
+    negatives: int,
+) -> AnomalyResult:
+    """Return the exact figures from what lies around each score of an anomalous pixel.
+
+    Args:
+        positives: (T,) anomalous pixels at each of their distinct scores, in ascending order of
+            the scores.
+        below: (T,) normal pixels with a lower score.
+        not_above: (T,) normal pixels with the same or a lower score.
+        negatives: All normal pixels.
+    """
+    counts = positives.astype(np.int64)
+    n_pos, n_neg = int(counts.sum()), int(negatives)
+    if n_pos == 0 or n_neg == 0:
+        # Without normal pixels every precision is 1; it says nothing, so it is not reported.
+        return AnomalyResult(math.nan, math.nan, math.nan, n_pos + n_neg, n_pos)
+    auroc = float(np.sum(counts * (below + not_above))) / (2.0 * n_pos * n_neg)
+    # From the highest threshold down: true and false positives at score >= threshold.
+    true_positives = np.cumsum(counts[::-1])
+    false_positives = n_neg - below[::-1]
+    precision = true_positives / (true_positives + false_positives)
+    ap = float(np.sum(precision * counts[::-1])) / n_pos
+    first = int(np.argmax(true_positives / n_pos >= RECALL))
+    fpr95 = float(false_positives[first]) / n_neg
+    return AnomalyResult(auroc, ap, fpr95, n_pos + n_neg, n_pos)
 
 
 def _gather(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:

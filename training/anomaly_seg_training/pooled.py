@@ -1,0 +1,108 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Exact figures of many score maps at once, pooled over the images of a set, on disk.
+
+At 2048x1024 fifty images of thirty scores are twelve gigabytes. They go to a folder, image by
+image, so that memory holds one image and a killed run continues where it stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_ros.metrics import AnomalyResult, MetricError
+from anomaly_seg_ros.metrics.anomaly import result_of_counts
+
+
+class PooledScores:
+    """Scores of all pixels that count, one pair of files per image.
+
+    Memory: the anomalous pixels of all images for one score, and one image. Disk: 4 bytes per
+    score and pixel that counts.
+
+    Args:
+        folder: Made if it is missing; what it holds of these outputs is used.
+        outputs: Names of the scores, in the order of the rows in the files.
+    """
+
+    def __init__(self, folder: Path, outputs: Sequence[str]) -> None:
+        self.folder = folder
+        self.outputs = tuple(outputs)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def names(self) -> list[str]:
+        """Return the images that are done, sorted."""
+        return sorted(path.name.removesuffix('.normal.npy') for path in self._files('normal'))
+
+    def add(
+        self, name: str, scores: Mapping[str, NDArray[np.float32]], target: NDArray[np.uint8]
+    ) -> None:
+        """Add one image; after it returns, the image is done whatever happens to the process.
+
+        Args:
+            name: The image's, a plain file name.
+            scores: (H, W) per output, higher = more anomalous.
+            target: (H, W), 0 normal, 1 anomaly, anything else does not count.
+
+        Raises:
+            MetricError: A score has another shape than the target, or is NaN where it counts.
+        """
+        # The file of normal pixels comes last: its presence says that the image is done.
+        for kind, where in (('anomalous', target == 1), ('normal', target == 0)):
+            rows = np.empty((len(self.outputs), np.count_nonzero(where)), np.float32)
+            for row, output in zip(rows, self.outputs, strict=True):
+                if scores[output].shape != target.shape:
+                    msg = (
+                        f'{name}: {output} has shape {scores[output].shape} and the ground truth '
+                        f'{target.shape}: expected one score for each pixel of the ground truth'
+                    )
+                    raise MetricError(msg)
+                row[:] = scores[output][where]
+                if np.isnan(row).any():
+                    msg = f'{name}: {output} is NaN in places: expected a number for each pixel'
+                    raise MetricError(msg)
+                row.sort()
+            with atomic_path(self.folder / f'{name}.{kind}.npy') as temporary:
+                np.save(temporary, rows)
+
+    def result(self, output: str) -> AnomalyResult:
+        """Return the exact figures of one output over all images that are done."""
+        row = self.outputs.index(output)
+        parts = [self._read(name, 'anomalous')[row] for name in self.names()]
+        positives = np.concatenate(parts) if parts else np.empty(0, np.float32)
+        thresholds, counts = np.unique(positives, return_counts=True)
+        below = np.zeros(len(thresholds), np.int64)
+        not_above = np.zeros(len(thresholds), np.int64)
+        total = 0
+        for name in self.names():
+            normal = np.asarray(self._read(name, 'normal')[row])
+            below += np.searchsorted(normal, thresholds, side='left')
+            not_above += np.searchsorted(normal, thresholds, side='right')
+            total += normal.size
+        return result_of_counts(counts, below, not_above, total)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder)
+
+    def _files(self, kind: str) -> list[Path]:
+        # A file that is still being written starts with a dot.
+        return [f for f in self.folder.glob(f'*.{kind}.npy') if not f.name.startswith('.')]
+
+    def _read(self, name: str, kind: str) -> NDArray[Any]:
+        path = self.folder / f'{name}.{kind}.npy'
+        rows: NDArray[Any] = np.load(path, mmap_mode='r', allow_pickle=False)
+        if len(rows) != len(self.outputs):
+            msg = (
+                f'{path} holds {len(rows)} scores, expected {len(self.outputs)}: it belongs to '
+                'another run, remove its folder'
+            )
+            raise MetricError(msg)
+        return rows
