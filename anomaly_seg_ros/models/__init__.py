@@ -13,20 +13,23 @@ to raw logits (N, C, h / s, w / s) with s = ``segmenter.stride`` in {1, 2, 4, 8}
 
 from __future__ import annotations
 
-from anomaly_seg_ros.models import erfnet, smp, streetnet, transformers
+from anomaly_seg_ros.models import erfnet, litenet, smp, streetnet, transformers
 from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, create_segmenter
 from anomaly_seg_ros.models.erfnet import ERFNet
+from anomaly_seg_ros.models.litenet import LiteNet
 from anomaly_seg_ros.models.streetnet import StreetNet
 from anomaly_seg_ros.models.weights import load_weights, read_state_dict
 
 __all__ = [
     'SEGMENTERS',
     'ERFNet',
+    'LiteNet',
     'ModelError',
     'Segmenter',
     'StreetNet',
     'create_segmenter',
     'erfnet',
+    'litenet',
     'load_weights',
     'read_state_dict',
     'smp',

@@ -41,6 +41,10 @@ class SegmenterRecipe:
         steps: Steps at most; the schedule ends here or when the time is up.
         epoch_steps: Steps between checkpoints.
         learning_rate: Peak of the schedule for the convolutions, by Muon.
+        encoder: Package whose weights the encoder starts from, see ``pretrained.PACKAGES``; empty
+            for fresh weights.
+        frozen_blocks: With `encoder`: blocks after the stem that stay as they are.
+        encoder_rate: With `encoder`: peak for its other parameters, by AdamW.
         head_rate: Peak for norms, biases and the outermost layers, by AdamW.
         weight_decay: On convolution weights only.
         ema: Decay of the averaged weights that are exported.
@@ -51,6 +55,8 @@ class SegmenterRecipe:
         deep_weight: Weight of label and teacher loss on features at an eighth of the resolution.
         rare_share: Share of crops that are centred on a class drawn uniformly.
         mix_share: Share of crops that get classes of another crop pasted (ClassMix).
+        style_source: Data set whose colours crops of the others take on; empty for none.
+        style_share: Share of those crops.
         norm_images: Images per data set that give the exported batch norm statistics.
         precision: Lightning's precision, ``32-true`` or for GPUs ``16-mixed``, ``bf16-mixed``.
     """
@@ -70,6 +76,9 @@ class SegmenterRecipe:
     steps: int = 6000
     epoch_steps: int = 100
     learning_rate: float = 0.02
+    encoder: str = ''
+    frozen_blocks: int = 3
+    encoder_rate: float = 4e-4
     head_rate: float = 2e-3
     weight_decay: float = 0.01
     ema: float = 0.998
@@ -80,6 +89,8 @@ class SegmenterRecipe:
     deep_weight: float = 0.4
     rare_share: float = 0.4
     mix_share: float = 0.4
+    style_source: str = ''
+    style_share: float = 0.0
     norm_images: int = 16
     precision: str = '32-true'
 
@@ -111,12 +122,12 @@ class SegmenterRecipe:
         )  # fmt: skip
         for key in ('batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images'):
             _require(getattr(self, key) >= 1, key, getattr(self, key), 'at least 1')
-        for key in ('learning_rate', 'head_rate', 'temperature'):
+        for key in ('learning_rate', 'head_rate', 'encoder_rate', 'temperature'):
             _require(getattr(self, key) > 0, key, getattr(self, key), 'more than 0')
-        for key in ('ema', 'rare_share', 'mix_share'):
+        for key in ('ema', 'rare_share', 'mix_share', 'style_share'):
             _require(0 <= getattr(self, key) <= 1, key, getattr(self, key), '0 to 1')
-        for key in ('weight_decay', 'label_weight', 'teacher_weight', 'feature_weight',
-                    'deep_weight'):  # fmt: skip
+        for key in ('frozen_blocks', 'weight_decay', 'label_weight', 'teacher_weight',
+                    'feature_weight', 'deep_weight'):  # fmt: skip
             _require(getattr(self, key) >= 0, key, getattr(self, key), 'at least 0')
 
     @classmethod

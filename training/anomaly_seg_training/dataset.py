@@ -18,6 +18,7 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image, crop_labels, crop_map
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.photometric import distort
+from anomaly_seg_training.restyle import Style, restyle
 from anomaly_seg_training.teacher import Lesson
 
 _POINTS = 200
@@ -33,15 +34,18 @@ class Source:
         lessons: The teacher's predictions, one per example or None.
         share: Share of the crops that come from here.
         places: Class -> (example, x, y), each (K,), x and y in fractions.
+        styles: The colours of each example.
     """
 
     examples: Sequence[Example]
     lessons: Sequence[Lesson | None]
     share: float
     places: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    styles: list[Style] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Find the places of every class in labels, or in what the teacher saw."""
+        self.styles = [Style.of(example.image) for example in self.examples]
         rng = np.random.default_rng(0)
         found: dict[int, list[NDArray[np.float64]]] = {}
         for index, labels in enumerate(self.hard_labels()):
@@ -79,6 +83,8 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         seed: Of all draws.
         epoch: Chooses this epoch's draws.
         features: Channels of the teacher's features, for crops without a teacher.
+        style_source: The data set whose colours other data sets take on.
+        style_share: Share of the other data sets' crops that do.
     """
 
     def __init__(
@@ -91,8 +97,12 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         seed: int,
         epoch: int,
         features: int,
+        style_source: str = '',
+        style_share: float = 0.0,
     ) -> None:
         self.sources = list(sources.values())
+        self.style_source = sources.get(style_source)
+        self.style_share = style_share
         shares = np.array([source.share for source in self.sources])
         self.shares = shares / shares.sum()
         self.crop = crop
@@ -120,7 +130,11 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         number, centre = self._place(source, rng)
         example, lesson = source.examples[number], source.lessons[number]
         box = choose_box(rng, example.view, self.crop, self.scale, centre)
-        image = distort(crop_image(example.image, box, self.crop), rng)
+        image = crop_image(example.image, box, self.crop)
+        if self.style_source not in (None, source) and rng.random() < self.style_share:
+            styles = self.style_source.styles
+            image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
+        image = distort(image, rng)
         labels = np.full(self.crop.shape, IGNORE, np.uint8)
         if example.labels is not None:
             labels = crop_labels(example.labels, box, self.crop)
@@ -137,6 +151,8 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
             if lesson.sure is not None:
                 taught = (crop_map(lesson.sure[None].half(), box, quarter)[0] > 0.99).float()
             features = crop_map(lesson.features, box, eighth)
+            # Where the truth is known to be another, the teacher is silent.
+            taught[(guide != IGNORE) & (guide != logits.argmax(0))] = 0
             guide = torch.where(guide == IGNORE, logits.argmax(0), guide)
         return {
             'image': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),

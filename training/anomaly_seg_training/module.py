@@ -13,19 +13,23 @@ import lightning
 import torch
 from torch import nn
 
-from anomaly_seg_ros.models import Segmenter, StreetNet
+from anomaly_seg_ros.models import LiteNet, Segmenter, StreetNet
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import feature_loss, label_loss, teacher_loss
 from anomaly_seg_training.mixing import Batch, class_mix
 from anomaly_seg_training.muon import Muon
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-"""ImageNet's statistics of RGB in [0, 1]; the card carries them into the graph."""
+MEAN = (127 / 255,) * 3
+STD = (128 / 255,) * 3
+"""Of RGB in [0, 1], as EfficientNet-Lite was trained; the card carries them into the graph."""
+
+_PYRAMIDS = (LiteNet, StreetNet)
+"""Segmenters whose features at an eighth of the resolution can be taught."""
 
 _WARM_UP = 0.03
 _LAST = 0.01
+_ENCODER = ('student.stem.', 'student.blocks.')
 
 
 def schedule(progress: float) -> float:
@@ -78,13 +82,15 @@ class Distillation(lightning.LightningModule):
         self.seconds = 0.0
         self.student = student.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(student).requires_grad_(False).eval()
+        for part in self._frozen():
+            part.requires_grad_(False)
         self.projector: nn.Module | None = None
         self.deep: nn.Module | None = None
         teacher_channels = len(teacher_features[0])
-        if recipe.deep_weight and isinstance(student, StreetNet):
+        if recipe.deep_weight and isinstance(student, _PYRAMIDS):
             self.deep = nn.Conv2d(student.neck, student.num_classes, 1)
         if recipe.feature_weight:
-            if not isinstance(student, StreetNet) or not teacher_channels:
+            if not isinstance(student, _PYRAMIDS) or not teacher_channels:
                 msg = (
                     'feature_weight is not 0, but only a streetnet student and an erfnet teacher '
                     'have features to compare: set feature_weight to 0'
@@ -117,7 +123,7 @@ class Distillation(lightning.LightningModule):
             memory_format=torch.channels_last
         )
         losses: dict[str, torch.Tensor] = {}
-        if isinstance(self.student, StreetNet):
+        if isinstance(self.student, _PYRAMIDS):
             features = self.student.features(image)
             logits = self.student.classify(features['4'])
             if self.projector is not None:
@@ -157,19 +163,39 @@ class Distillation(lightning.LightningModule):
         return {'label': label, 'teacher': teacher, 'both': label + teacher}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Muon for inner convolutions; the other parameters get AdamW, without decay."""
+        """Return Muon for inner convolutions; the other parameters get AdamW, without decay.
+
+        An encoder with pretrained weights gets AdamW throughout: Muon's orthogonal steps would
+        soon overwrite what it has learnt.
+        """
         outer = ('stem.0.', 'classifier.', 'projector.', 'deep.')
         inner: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
+        encoder: list[nn.Parameter] = []
         for name, parameter in self.named_parameters():
             if parameter.requires_grad:
+                started = self.recipe.encoder and name.startswith(_ENCODER)
                 plain = parameter.ndim < 2 or any(part in name for part in outer)
-                (rest if plain else inner).append(parameter)
+                (encoder if started else rest if plain else inner).append(parameter)
         recipe = self.recipe
         return Muon([
             {'params': inner, 'muon': True, 'lr': 0.0, 'weight_decay': recipe.weight_decay},
             {'params': rest, 'muon': False, 'lr': 0.0, 'weight_decay': 0.0},
+            {'params': encoder, 'muon': False, 'lr': 0.0, 'weight_decay': recipe.weight_decay},
         ])  # fmt: skip
+
+    def train(self, mode: bool = True) -> Distillation:
+        """Switch to training; frozen blocks keep their batch norm statistics."""
+        super().train(mode)
+        for part in self._frozen():
+            part.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        student = getattr(self, 'student', None)
+        if not self.recipe.encoder or not isinstance(student, LiteNet):
+            return []
+        return [student.stem, *student.blocks[: self.recipe.frozen_blocks]]
 
     def on_train_start(self) -> None:
         """Start the clock; time spent before a resume is in `seconds` already."""
@@ -179,7 +205,8 @@ class Distillation(lightning.LightningModule):
         """Set the learning rate by progress."""
         del batch, batch_idx
         factor = schedule(self.progress)
-        rates = (self.recipe.learning_rate, self.recipe.head_rate)
+        recipe = self.recipe
+        rates = (recipe.learning_rate, recipe.head_rate, recipe.encoder_rate)
         optimizer = self.optimizers(use_pl_optimizer=False)
         groups = optimizer.param_groups  # type: ignore[union-attr]
         for group, rate in zip(groups, rates, strict=True):

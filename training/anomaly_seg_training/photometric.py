@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 def distort(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Change an (H, W, 3) RGB image as another camera, weather or exposure would.
 
-    Gamma, contrast, brightness and white balance by one table per channel; saturation and hue;
-    blur or sharpening; sensor noise; JPEG artefacts: each with its own probability.
+    Gamma, contrast, brightness and white balance by one table per channel; haze; saturation and
+    hue; blur or sharpening; sensor noise; JPEG artefacts: each with its own probability.
     """
     if rng.random() < 0.7:
         image = _tones(image, rng)
+    if rng.random() < 0.12:
+        image = _haze(image, rng)
     if rng.random() < 0.4:
         image = _saturation(image, rng)
     draw = rng.random()
@@ -47,6 +49,16 @@ def _tones(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     table = ((ramp - middle) * contrast + level) * balance
     table = np.clip(table * 255 + 0.5, 0, 255).astype(np.uint8)
     return cv2.LUT(image, table[None]).astype(np.uint8, copy=False)
+
+
+def _haze(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Veil the image with light grey, differently at the top and at the bottom."""
+    light = rng.uniform(140, 245) * np.exp(rng.normal(0, 0.04, 3))
+    top, bottom = rng.uniform(0.1, 0.6, 2)
+    veil = np.linspace(top, bottom, image.shape[0])[:, None, None]
+    mixed = image * (1 - veil) + light * veil
+    result: NDArray[np.uint8] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
+    return result
 
 
 def _saturation(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -30,6 +30,9 @@ CITYSCAPES_STD = np.array([0.187, 0.190, 0.187], np.float32)
 LOOKS = (0.75, 1.0, 1.25)
 """Sizes, relative to its view, at which a foreign image is looked at."""
 
+FOREIGN_NEVER = (14, 15, 16)
+"""Truck, bus and train, which the teacher sees in haze and in walls of foreign images."""
+
 SURE = 0.7
 """The looks' mean probability above which their common prediction is taught."""
 
@@ -92,7 +95,7 @@ class Teacher:
         digest = hashlib.sha256(f'{self.hash} {example.view} {example.image.shape}'.encode())
         digest.update(example.image.data)
         if example.foreign:
-            digest.update(f'foreign {LOOKS} {SURE}'.encode())
+            digest.update(f'foreign {LOOKS} {SURE} {FOREIGN_NEVER}'.encode())
         path = self.folder / f'{digest.hexdigest()[:32]}.safetensors'
         if path.is_file():
             try:
@@ -130,6 +133,8 @@ class Teacher:
         mean = torch.stack(looks).mean(0)
         winners = torch.stack([look.argmax(1) for look in looks])
         agree = (winners == mean.argmax(1)).all(0)[0] & (mean.amax(1)[0] > SURE)
+        for label in FOREIGN_NEVER:
+            agree &= mean.argmax(1)[0] != label
         return Lesson(_half(mean.clamp(min=1e-6).log()), _half(features), agree.cpu())
 
     def _look(self, image: NDArray[np.uint8], view: Size) -> tuple[torch.Tensor, torch.Tensor]:

@@ -30,6 +30,7 @@ from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
+from anomaly_seg_training.pretrained import load_encoder
 from anomaly_seg_training.teacher import Lesson, Teacher
 
 WEIGHTS = 'weights.safetensors'
@@ -91,6 +92,8 @@ class CropsModule(lightning.LightningDataModule):
             self.settings.seed,
             trainer.current_epoch if trainer is not None else 0,
             self.features,
+            recipe.style_source,
+            recipe.style_share,
         )
         workers = self.settings.workers
         return DataLoader(
@@ -223,6 +226,8 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     statistics = feature_statistics([x for s in sources.values() for x in s.lessons if x])
     channels = len(statistics[0])
     student = create_segmenter(recipe.segmenter, num_classes=classes, **recipe.options)
+    if recipe.encoder:
+        load_encoder(student, recipe.encoder)
     counts = pixels_per_class(list(sources.values()), classes)
     module = Distillation(
         recipe, student, class_weights(counts), statistics, run.seed, run.max_minutes

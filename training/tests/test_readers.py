@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +105,41 @@ def test_generated_scenes_are_labelled_and_not_for_the_teacher(tmp_path: Path) -
     assert not np.array_equal(first.image, second.image)
 
 
-def test_coco_is_unlabelled_and_viewed_in_its_own_form(data: Path) -> None:
+def test_coco_objects_that_streets_know_are_labels(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / 'coco128', tmp_path / 'coco128')
+
+    def item(category: int, box: tuple[int, int, int, int]) -> dict[str, object]:
+        x0, y0, x1, y1 = box
+        area = (x1 - x0) * (y1 - y0)
+        return {'image_id': 7, 'category_id': category, 'area': area,
+                'segmentation': [[x0, y0, x1, y0, x1, y1, x0, y1]]}  # fmt: skip
+
+    content = {
+        'images': [{'id': 7, 'file_name': '0.png'}],
+        'annotations': [
+            item(1, (60, 10, 70, 20)),  # a person on the bus, drawn later for being smaller
+            item(6, (40, 0, 99, 30)),
+            item(51, (45, 5, 50, 8)),  # a bowl: unknown
+            item(2, (0, 40, 20, 60)),
+            item(1, (15, 30, 20, 45)),  # on the bicycle: a rider in Cityscapes
+        ],
+    }
+    folder = tmp_path / 'coco128' / 'annotations'
+    folder.mkdir()
+    (folder / 'instances_train2017.json').write_text(json.dumps(content))
+    labels, other = (e.labels for e in READERS.get('coco')(tmp_path))
+    assert labels is not None
+    assert other is not None
+    assert np.unique(labels).tolist() == [11, 15, 18, 255]
+    assert (labels[15, 65], labels[25, 65], labels[6, 47], labels[50, 10]) == (11, 15, 255, 18)
+    assert labels[32, 18] == 255
+    assert np.unique(other).tolist() == [255]
+    (folder / 'instances_train2017.json').write_text('{"images": []}')
+    with pytest.raises(DataError, match="not in the format of COCO's instances"):
+        list(READERS.get('coco')(tmp_path))
+
+
+def test_coco_without_annotations_is_unlabelled_and_viewed_in_its_own_form(data: Path) -> None:
     wide, tall = READERS.get('coco')(data)
     assert (wide.name, tall.name) == ('coco/0', 'coco/1')
     assert wide.labels is None
