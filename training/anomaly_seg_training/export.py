@@ -27,6 +27,7 @@ from anomaly_seg_ros.bundle import (
 )
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.detector import Detector, export
+from anomaly_seg_ros.detector.half_storage import store_halves
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.scores import SCORES
@@ -36,6 +37,7 @@ from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example, cityscapes
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.fold import fold_norms
 from anomaly_seg_training.measure import SIZE, anomaly_figures, miou, normal_scores
 from anomaly_seg_training.module import MEAN, STD
 from anomaly_seg_training.recalibrate import photographs, recalibrate
@@ -88,6 +90,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     preprocessing, size = Preprocessing(MEAN, STD), Size.parse(recipe.input_size)
     recalibrate(segmenter, photographs(recipe, data), preprocessing, size)
     # Graph and weights are to agree, so both come from the float16 values.
+    fold_norms(segmenter)
     segmenter.load_state_dict(as_half(segmenter.state_dict()))
     detector = Detector(segmenter, preprocessing, size, tuple(SCORES))
     card = Card(
@@ -110,6 +113,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
         graph = Path(place, 'detector.onnx')
         export(detector, graph)
+        store_halves(graph)
         weights = Path(place, 'weights.safetensors')
         save_file(as_half(segmenter.state_dict()), weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
