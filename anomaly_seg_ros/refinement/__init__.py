@@ -18,11 +18,18 @@ from anomaly_seg_ros.refinement.names import (
     parse_refinement,
     split_output,
 )
+from anomaly_seg_ros.refinement.statistics import (
+    ClassMoments,
+    ClassStatistics,
+    statistics_table,
+)
 
 __all__ = [
     'NONE',
     'REFINEMENTS_DEFAULT',
     'STEPS',
+    'ClassMoments',
+    'ClassStatistics',
     'RefinementError',
     'join_steps',
     'needs_statistics',
@@ -30,4 +37,5 @@ __all__ = [
     'output_names',
     'parse_refinement',
     'split_output',
+    'statistics_table',
 ]
