@@ -3,7 +3,7 @@
 """Pictures of results: overlays, legends, contact sheets and videos. Images are RGB uint8."""
 
 from anomaly_seg_ros.render.errors import RenderError
-from anomaly_seg_ros.render.legend import caption, class_legend, colour_bar
+from anomaly_seg_ros.render.legend import caption, class_legend, colour_bar, mask_legend
 from anomaly_seg_ros.render.overlay import CONTENTS, overlay
 from anomaly_seg_ros.render.palette import colorize, heat
 from anomaly_seg_ros.render.sheet import contact_sheet
@@ -19,5 +19,6 @@ __all__ = [
     'colour_bar',
     'contact_sheet',
     'heat',
+    'mask_legend',
     'overlay',
 ]

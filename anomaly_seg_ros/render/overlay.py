@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
 from anomaly_seg_ros.render.errors import RenderError, check_image, check_map, check_share
+from anomaly_seg_ros.render.key import Key, draw_key
 from anomaly_seg_ros.render.palette import (
+    MASK_COLOUR,
     Pixels,
     ScoreRange,
+    check_range,
     colorize,
+    finite_range,
     heat_index,
     heat_table,
     look_up,
 )
 
-CONTENTS = ('labels', 'score', 'both')
-"""What an overlay can show; the mask is drawn in all of them."""
-
-MASK_COLOUR = (0, 255, 255)
-"""Cyan: no Cityscapes class and no heat colour comes near it."""
+CONTENTS = ('labels', 'score', 'both', 'mask')
+"""What an overlay can show: class colours, heat, both, or neither; the mask is drawn in all."""
 
 _MASK_FILL = 0.25
 
@@ -40,6 +41,8 @@ def overlay(
     content: str = 'both',
     alpha: float = 0.5,
     score_range: ScoreRange | None = None,
+    title: str = '',
+    threshold: float | None = None,
 ) -> Pixels:
     """Lay class colours, the score as heat and the mask's outline over an image.
 
@@ -51,10 +54,12 @@ def overlay(
         score: (H, W) float, higher = more anomalous; low scores are transparent.
         mask: (H, W) uint8 or bool, anomalous where not 0.
         classes: Names and colours of the labels.
-        content: 'labels', 'score' or 'both'.
+        content: One of `CONTENTS`.
         alpha: Opacity of class and heat colours from 0 (only the mask shows) to 1.
         score_range: The scores shown as the coldest (transparent) and hottest colour; None
             takes this score map's own lowest and highest.
+        title: What the score is, for a key to the colours; '' draws no key.
+        threshold: The mask's, for the key.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -71,17 +76,29 @@ def overlay(
     result = image
     if labels is not None:
         check_map(labels, shape, 'the labels', 'u')
-        if content != 'score' and alpha > 0:
-            result = _blend_labels(result, labels, classes, alpha)
     if score is not None:
         check_map(score, shape, 'the score', 'f')
-        if content != 'labels' and alpha > 0:
-            result = _blend_heat(result, score, score_range, alpha)
+    coloured = labels is not None and content in ('labels', 'both') and alpha > 0
+    heated = score is not None and content in ('score', 'both') and alpha > 0
+    limits = None if score_range is None else check_range(score_range)
+    if labels is not None and coloured:
+        result = _blend_labels(result, labels, classes, alpha)
+    if score is not None and heated:
+        limits = limits or finite_range(score)
+        result = _blend_heat(result, score, limits, alpha)
     if result is image:
         result = image.copy()
     if mask is not None:
         check_map(mask, shape, 'the mask', 'ub')
         outline_mask(result, mask)
+    if title:
+        key = Key(
+            title,
+            classes if coloured else None,
+            limits if heated else None,
+            None if mask is None else threshold,
+        )
+        draw_key(result, key)
     return result
 
 
@@ -95,7 +112,7 @@ def _blend_labels(image: Pixels, labels: Pixels, classes: ClassSet, alpha: float
 
 
 def _blend_heat(
-    image: Pixels, score: NDArray[np.floating], score_range: ScoreRange | None, alpha: float
+    image: Pixels, score: NDArray[np.floating], score_range: ScoreRange, alpha: float
 ) -> Pixels:
     index = heat_index(score, score_range)
     colours, keep = _heat_blend_tables(round(alpha * 255))

@@ -16,6 +16,9 @@ from anomaly_seg_ros.render.errors import RenderError, check_map
 Pixels = NDArray[np.uint8]
 ScoreRange = tuple[float, float]
 
+MASK_COLOUR = (0, 255, 255)
+"""Cyan: no Cityscapes class and no heat colour comes near it."""
+
 
 @lru_cache(maxsize=16)
 def class_table(classes: ClassSet) -> Pixels:

@@ -73,6 +73,15 @@ def test_content_chooses_what_is_shown(image):
     assert (both != only_labels).any()
 
 
+def test_content_mask_leaves_all_but_the_mask(image):
+    labels = np.ones(image.shape[:2], np.uint8)
+    score = np.ones(image.shape[:2], np.float32)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[4:9, 4:9] = 255
+    result = overlay(image, labels, score, mask, classes=TWO, content='mask')
+    np.testing.assert_array_equal(result, overlay(image, mask=mask))
+
+
 def test_the_mask_gets_an_outline_and_a_faint_fill():
     image = np.full((12, 12, 3), 100, np.uint8)
     mask = np.zeros((12, 12), np.uint8)
@@ -151,7 +160,7 @@ def test_heat_is_ordered_in_lightness_and_follows_the_range():
         ({'mask': np.zeros((4, 4, 1), np.uint8)}, 'as the mask'),
         ({'alpha': 1.5}, 'alpha 1.5, expected a number from 0 to 1'),
         ({'alpha': float('nan')}, 'alpha nan'),
-        ({'content': 'all'}, "content 'all', expected one of labels, score, both"),
+        ({'content': 'all'}, "content 'all', expected one of labels, score, both, mask"),
         ({'score_range': (1, 1)}, 'score range \\(1, 1\\), expected \\(low, high\\)'),
         ({'score_range': 3}, 'score range 3'),
     ],

@@ -16,8 +16,9 @@ from anomaly_seg_ros.render import (
     class_legend,
     colour_bar,
     contact_sheet,
+    mask_legend,
 )
-from anomaly_seg_ros.render.palette import heat_table
+from anomaly_seg_ros.render.palette import MASK_COLOUR, heat_table
 
 
 def plain(width: int, height: int, value: int) -> np.ndarray:
@@ -49,14 +50,43 @@ def test_the_legend_shows_every_class_colour():
 
 
 def test_the_colour_bar_runs_from_cold_to_hot():
-    bar = colour_bar((0, 2), '', width=600, height=20)
-    assert bar.shape == (20, 600, 3)
-    assert np.abs(bar[0, 0].astype(int) - heat_table()[0, 0]).max() < 3
-    assert np.abs(bar[0, -1].astype(int) - heat_table()[0, 255]).max() < 3
+    bar = colour_bar((0, 2), '', width=600, row=20)
+    assert bar.shape == (60, 600, 3)
+    colours = bar[30, 6:-6].astype(int)
+    assert np.abs(colours[0] - heat_table()[0, 0]).max() < 3
+    assert np.abs(colours[-1] - heat_table()[0, 255]).max() < 3
+    assert not (bar == MASK_COLOUR).all(2).any()
+    # Numbers stand below both ends and nothing between them.
+    assert bar[40:, :60].max() > 200
+    assert bar[40:, -60:].max() > 200
+    assert bar[40:, 60:-60].max() < 40
     with pytest.raises(RenderError, match='expected \\(low, high\\)'):
         colour_bar((2, 0))
-    with pytest.raises(RenderError, match='colour bar of 8x8'):
-        colour_bar((0, 1), width=8, height=8)
+    with pytest.raises(RenderError, match='colour bar of width 8 and row 8'):
+        colour_bar((0, 1), width=8, row=8)
+
+
+@pytest.mark.parametrize(
+    ('threshold', 'share'), [(-4.0, 0), (-1.0, 0.25), (0.0, 0.5), (2.0, 1), (9.0, 1)]
+)
+def test_the_threshold_has_a_tick_in_the_colours(threshold: float, share: float):
+    bar = colour_bar((-2, 2), 'max_logit+sml', threshold=threshold, width=312, row=18)
+    ticked = np.flatnonzero((bar[27] == MASK_COLOUR).all(1))
+    # 300 pixels of colours between margins of 6.
+    assert abs(ticked.mean() - (6 + 299 * share)) <= 1
+    assert 1 <= ticked.size <= 5
+    plain_bar = colour_bar((-2, 2), 'max_logit+sml', width=312, row=18)
+    assert (bar[36:] != plain_bar[36:]).any()
+    np.testing.assert_array_equal(bar[:15], plain_bar[:15])
+
+
+def test_the_mask_has_a_legend_of_its_own():
+    legend = mask_legend('entropy > 0.5', row=20)
+    assert legend.shape[0] == 20
+    assert (legend[:, :24] == MASK_COLOUR).all(2).any()
+    assert mask_legend('entropy > 0.5555555', row=20).shape[1] > legend.shape[1]
+    with pytest.raises(RenderError, match='legend of row 3'):
+        mask_legend('x', row=3)
 
 
 def test_a_contact_sheet_puts_images_in_rows():
