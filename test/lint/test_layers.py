@@ -16,7 +16,9 @@ import pytest
 ROS = {'rclpy', 'launch', 'launch_ros', 'cv_bridge', 'ament_index_python', 'rcl_interfaces'}
 TORCH = {'torch', 'torchvision', 'timm', 'segmentation_models_pytorch', 'onnxscript'}
 TORCH_FOLDERS = {'models', 'scores', 'detector'}
-LIGHT = ('errors', 'images', 'classes', 'bundle', 'engines', 'synthetic', 'render', 'metrics')
+LIGHT = (
+    'errors', 'images', 'classes', 'bundle', 'engines', 'fusion', 'synthetic', 'render', 'metrics',
+)  # fmt: skip
 
 
 def _imports(path: Path, *, anywhere: bool) -> set[str]:
