@@ -48,13 +48,17 @@ class NonBottleneck1d(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels, eps=_EPSILON)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, channels, h, w) to the same shape."""
+    def branch(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what is added to the shortcut, before its dropout."""
         y = functional.relu(self.conv3x1_1(x))
         y = functional.relu(self.bn1(self.conv1x3_1(y)))
         y = functional.relu(self.conv3x1_2(y))
-        y = self.bn2(self.conv1x3_2(y))
-        return functional.relu(self.dropout(y) + x)
+        result: torch.Tensor = self.bn2(self.conv1x3_2(y))
+        return result
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, channels, h, w) to the same shape."""
+        return functional.relu(self.dropout(self.branch(x)) + x)
 
 
 class Upsampler(nn.Module):
