@@ -1,0 +1,205 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Street scenes with objects of COCO that no class describes: for tuning, never for reporting.
+
+Cut-outs are pasted as Fishyscapes Static does (Blum et al. 2021): most of them standing on the
+road, smaller the higher in the image, their brightness drawn towards their surroundings, their
+edges softened.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
+from anomaly_seg_ros.images import read_image
+from anomaly_seg_training.data import camvid, cityscapes, coco
+from anomaly_seg_training.data.anomaly import AnomalyExample
+from anomaly_seg_training.data.base import DataError, Example
+
+KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, 11, 14, 15, 64))
+"""COCO's categories that Cityscapes knows, and hydrants, meters, benches and plants beside."""
+SMALLEST = 1500
+"""Pixels of a cut-out in its photograph; smaller ones are blurs."""
+BASES = ('cityscapes/train', 'cityscapes/val', 'camvid/train', 'camvid/val', 'camvid/test')
+
+_ON_ROAD = 0.7
+_HEIGHTS = (0.03, 0.3)
+"""Heights of pasted objects as shares of the image's."""
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """One object: (h, w, 3) uint8 RGB and its (h, w) mask, 0 or 1."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+
+
+def cutouts(root: Path, split: str = 'train2017') -> list[Cutout]:
+    """Return the whole unknown objects of a split.
+
+    Objects that touch the border of their photograph, crowds and small objects are left out.
+
+    Raises:
+        DataError: The annotations are missing or not in COCO's format, or hold no such object.
+    """
+    file = root / coco.FOLDER / 'annotations' / f'instances_{split}.json'
+    found: list[Cutout] = []
+    try:
+        content = json.loads(file.read_text('utf-8'))
+        names = {image['id']: str(image['file_name']) for image in content['images']}
+        for item in content['annotations']:
+            if _is_wanted(item):
+                name = names[item['image_id']]
+                photograph = read_image(root / coco.FOLDER / 'images' / split / name)
+                cutout = _cut(photograph, item['segmentation'])
+                if cutout is not None:
+                    found.append(cutout)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{file} is not in the format of COCO's instances ({error!r})"
+        raise DataError(msg) from error
+    if not found:
+        msg = f'{file} names no object that Cityscapes does not know, expected some'
+        raise DataError(msg)
+    return found
+
+
+def read(
+    root: Path,
+    *,
+    base: str = 'cityscapes/train',
+    split: str = 'train2017',
+    copies: int = 1,
+    step: int = 1,
+    objects: int = 3,
+    seed: int = 0,
+) -> Iterator[AnomalyExample]:
+    """Yield scenes with pasted objects at the size of the scene.
+
+    Args:
+        root: Folder of the data sets.
+        base: One of `BASES`.
+        split: Of COCO: ``train2017`` or ``val2017``.
+        copies: How often each scene comes, with other objects.
+        step: Take every `step`-th scene.
+        objects: Per scene.
+        seed: Of all draws.
+
+    Yields:
+        Targets are 1 on objects, 255 where the scene has no label, 0 elsewhere.
+
+    Raises:
+        DataError: A data set is missing or wrong.
+    """
+    objects_of_split = cutouts(root, split)
+    for number, scene in enumerate(_scenes(root, base, step)):
+        for copy in range(copies):
+            rng = np.random.default_rng((seed, BASES.index(base), number, copy))
+            chosen = rng.choice(len(objects_of_split), objects)
+            image, target = paste(scene, [objects_of_split[i] for i in chosen], rng)
+            yield AnomalyExample(f'{scene.name}/{copy}', image, target)
+
+
+def paste(
+    scene: Example, objects: Sequence[Cutout], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Put objects into a labelled scene.
+
+    Returns:
+        Image (H, W, 3) uint8 and target (H, W) uint8, 0 normal, 1 anomaly, 255 ignore.
+    """
+    assert scene.labels is not None
+    image = scene.image.copy()
+    target = np.where(scene.labels == IGNORE, IGNORE, 0).astype(np.uint8)
+    height, width = target.shape
+    road_rows, road_columns = np.nonzero(np.isin(scene.labels, CITYSCAPES.drivable))
+    for thing in objects:
+        # Objects that stand high in the image are far away and small.
+        if len(road_rows) and rng.random() < _ON_ROAD:
+            place = int(rng.integers(len(road_rows)))
+            foot, middle = int(road_rows[place]), int(road_columns[place])
+            highest = _HEIGHTS[1] * max(foot / height - 0.35, 0.1) / 0.65
+        else:
+            foot, middle = int(rng.integers(height // 4, height)), int(rng.integers(width))
+            highest = _HEIGHTS[1]
+        size = float(np.exp(rng.uniform(np.log(_HEIGHTS[0]), np.log(max(highest, 0.04)))))
+        factor = size * height / thing.mask.shape[0]
+        small = cv2.resize(thing.image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(
+            thing.mask, small.shape[1::-1], interpolation=cv2.INTER_NEAREST
+        ).astype(np.uint8)  # fmt: skip
+        if rng.random() < 0.5:
+            small, mask = small[:, ::-1], mask[:, ::-1]
+        _blend(image, target, small.astype(np.float32), mask, foot, middle)
+    return image, target
+
+
+def _blend(
+    image: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    thing: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+    foot: int,
+    middle: int,
+) -> None:
+    """Write one object into image and target, its lower middle at (foot, middle)."""
+    rows, columns = mask.shape
+    top, left = foot - rows, middle - columns // 2
+    inside = (
+        slice(max(top, 0), min(top + rows, image.shape[0])),
+        slice(max(left, 0), min(left + columns, image.shape[1])),
+    )
+    part = (
+        slice(inside[0].start - top, inside[0].stop - top),
+        slice(inside[1].start - left, inside[1].stop - left),
+    )
+    if inside[0].stop <= inside[0].start or inside[1].stop <= inside[1].start:
+        return
+    thing, mask = thing[part], mask[part]
+    if not mask.any():
+        return
+    behind = image[inside].astype(np.float32)
+    # Half of the way to the brightness of what is behind it.
+    gain = np.sqrt((behind.mean() + 8) / (float(thing[mask > 0].mean()) + 8))
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (3, 3), 0.7)[..., None]
+    mixed = soft * np.clip(thing * gain, 0, 255) + (1 - soft) * behind
+    image[inside] = np.round(mixed).astype(np.uint8)
+    target[inside][mask > 0] = 1
+
+
+def _is_wanted(item: dict[str, Any]) -> bool:
+    polygons = isinstance(item['segmentation'], list) and not item.get('iscrowd')
+    return polygons and item['category_id'] not in KNOWN_OR_LIKE and item['area'] >= SMALLEST
+
+
+def _cut(photograph: NDArray[np.uint8], segmentation: list[list[float]]) -> Cutout | None:
+    mask = np.zeros(photograph.shape[:2], np.uint8)
+    parts = [np.asarray(part, np.float64).reshape(-1, 2) for part in segmentation]
+    cv2.fillPoly(mask, [np.round(part).astype(np.int32) for part in parts], 1)
+    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any() or not mask.any():
+        return None
+    left, top, width, height = cv2.boundingRect(mask)
+    box = (slice(top, top + height), slice(left, left + width))
+    return Cutout(photograph[box].copy(), mask[box].copy())
+
+
+def _scenes(root: Path, base: str, step: int) -> Iterator[Example]:
+    if base not in BASES:
+        msg = f'received the scenes {base!r}, expected one of: {", ".join(BASES)}'
+        raise DataError(msg)
+    name, split = base.split('/')
+    if name == 'camvid':
+        yield from camvid.read(root, splits=(split,), step=step)
+    else:
+        for number, scene in enumerate(cityscapes.read(root, split=split)):
+            if number % step == 0:
+                yield scene
