@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Generic, TypeVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -130,8 +129,9 @@ class NaiveSampler(Sampler[Tensor]):
         self.rates = dict(rates)
         self.pool = pool
         self.batch_norm_in_training = batch_norm_in_training
-        self.num_classes = int(getattr(segmenter, 'num_classes', 0))
-        self.stride = int(getattr(segmenter, 'stride', 1)) * pool
+        about: Any = segmenter
+        self.num_classes = int(about.num_classes)
+        self.stride = int(about.stride) * pool
 
     def prepare(self, image: Tensor) -> Tensor:
         """Return the image: nothing runs only once."""
@@ -242,16 +242,3 @@ def _batch_statistics(segmenter: nn.Module) -> Iterator[None]:
     finally:
         for norm, (training, tracked) in zip(norms, before, strict=True):
             norm.training, norm.track_running_stats = training, tracked
-
-
-def no_gradients(image: Tensor) -> Tensor:
-    """Return an image (3, H, W) or (1, 3, H, W) as (1, 3, H, W).
-
-    Raises:
-        OodmcError: It has another shape.
-    """
-    image = image[None] if image.ndim == 3 else image
-    if image.ndim != 4 or image.shape[0] != 1:
-        msg = f'received an image of shape {tuple(image.shape)}, expected (1, 3, H, W)'
-        raise OodmcError(msg)
-    return image.detach() if torch.is_grad_enabled() else image

@@ -15,7 +15,7 @@ import pytest
 
 ROS = {'rclpy', 'launch', 'launch_ros', 'cv_bridge', 'ament_index_python', 'rcl_interfaces'}
 TORCH = {'torch', 'torchvision', 'timm', 'segmentation_models_pytorch', 'onnxscript'}
-TORCH_FOLDERS = {'models', 'scores', 'detector'}
+TORCH_FOLDERS = {'models', 'scores', 'detector', 'oodmc'}
 LIGHT = (
     'errors', 'images', 'classes', 'bundle', 'engines', 'fusion', 'synthetic', 'render', 'metrics',
 )  # fmt: skip
