@@ -82,7 +82,7 @@ class Distillation(lightning.LightningModule):
         self.seconds = 0.0
         self.student = student.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(student).requires_grad_(False).eval()
-        for part in self._frozen():
+        for part in self._encoder()[: 1 + recipe.frozen_blocks]:
             part.requires_grad_(False)
         self.projector: nn.Module | None = None
         self.deep: nn.Module | None = None
@@ -185,17 +185,21 @@ class Distillation(lightning.LightningModule):
         ])  # fmt: skip
 
     def train(self, mode: bool = True) -> Distillation:
-        """Switch to training; frozen blocks keep their batch norm statistics."""
+        """Switch to training; a pretrained encoder keeps its batch norm statistics.
+
+        They come from a million photographs, those of a step from four crops.
+        """
         super().train(mode)
-        for part in self._frozen():
+        for part in self._encoder():
             part.eval()
         return self
 
-    def _frozen(self) -> list[nn.Module]:
+    def _encoder(self) -> list[nn.Module]:
+        """Return stem and blocks of a pretrained encoder, nothing without one."""
         student = getattr(self, 'student', None)
         if not self.recipe.encoder or not isinstance(student, LiteNet):
             return []
-        return [student.stem, *student.blocks[: self.recipe.frozen_blocks]]
+        return [student.stem, *student.blocks]
 
     def on_train_start(self) -> None:
         """Start the clock; time spent before a resume is in `seconds` already."""
