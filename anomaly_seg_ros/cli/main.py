@@ -24,6 +24,7 @@ COMMANDS = {
     'detect': 'segment images, a video or a bag and write label, score, mask and overlay files',
     'record': 'write images, a video or a synthetic clip into a bag, with its ground truth',
     'replay': 'play a bag through the detector node and evaluate the results',
+    'calibrate': 'take thresholds and class statistics from your own normal drives',
     'export': 'make a bundle of a network and its weights',
     'bench': 'measure the time per frame, as the node spends it',
     'info': 'show what a bundle is, knows and was measured to do',
