@@ -3,8 +3,9 @@
 """OODMC: moments of stochastic forwards, classified pixel by pixel; needs torch.
 
 L. Mao, Y. Sun, Z. Huang: Improving Performance and Compute Efficiency of Anomaly Segmentation
-Models with COCO-DAG, section 3.2 and Algorithm 1. A network with dropout gives other logits at each forward; their mean, their central moments and the entropy of
-the mean are a pixel's features, and a classifier tells the known from the unknown.
+Models with COCO-DAG, section 3.2, Algorithm 1. A network with dropout gives other logits at each
+forward; their mean, their central moments and the entropy of the mean are a pixel's features, and
+a classifier tells the known from the unknown.
 """
 
 from __future__ import annotations

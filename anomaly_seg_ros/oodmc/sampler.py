@@ -155,9 +155,9 @@ class HeadSampler(Sampler[Tensor]):
         rate: Of the dropout.
     """
 
-    def __init__(self, segmenter: nn.Module, rate: float) -> None:
+    def __init__(self, segmenter: Any, rate: float) -> None:
         check_rate(rate, 'dropout')
-        self.segmenter: Any = segmenter
+        self.segmenter = segmenter
         self.rate = rate
         self.num_classes = int(self.segmenter.num_classes)
         self.stride = int(self.segmenter.stride)
