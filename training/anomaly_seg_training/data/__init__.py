@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from anomaly_seg_training.data import anomaly, camvid, cityscapes, coco, synthetic, video
-from anomaly_seg_training.data.base import READERS, DataError, Example, check_labels, histogram
+from anomaly_seg_training.data.base import READERS, Example, histogram
+from anomaly_seg_training.data.labelled import DataError, check_labels
 
 __all__ = [
     'READERS',

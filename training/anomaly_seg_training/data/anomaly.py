@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.images import read_image, read_label_map
-from anomaly_seg_training.data.base import check_labels, check_shapes, pairs
+from anomaly_seg_training.data.labelled import pairs, read_labelled
 
 FOLDER = 'road_anomaly_val'
 MASKS: dict[str, dict[int, int]] = {
@@ -47,12 +46,7 @@ def read(root: Path, name: str) -> Iterator[AnomalyExample]:
         DataError: A folder or file is missing, or a mask holds another value.
         ImageError: A file is no image.
     """
-    table = np.full(256, 255, np.uint8)
-    table[list(MASKS[name])] = list(MASKS[name].values())
     folder = root / FOLDER / name
     for image_file, mask_file in pairs(folder / 'images', folder / 'labels_masks'):
-        mask = read_label_map(mask_file)
-        check_labels(mask, MASKS[name], str(mask_file))
-        image = read_image(image_file)
-        check_shapes(image, mask, str(image_file))
-        yield AnomalyExample(f'{name}/{image_file.stem}', image, table[mask])
+        image, target = read_labelled(image_file, mask_file, MASKS[name])
+        yield AnomalyExample(f'{name}/{image_file.stem}', image, target)

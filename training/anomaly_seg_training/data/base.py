@@ -1,23 +1,20 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a reader gives, and the checks that all readers share."""
+"""What a reader of training data gives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.registry import Registry
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.data.labelled import DataError
 
-
-class DataError(LabError):
-    """A data set is missing or does not hold what its reader expects."""
+__all__ = ['READERS', 'DataError', 'Example', 'Reader', 'histogram']
 
 
 @dataclass(frozen=True)
@@ -45,59 +42,6 @@ class Example:
 
 Reader = Callable[..., Iterator[Example]]
 READERS: Registry[Reader] = Registry('data set')
-
-
-def pairs(images: Path, labels: Path, suffix: str = '.png') -> list[tuple[Path, Path]]:
-    """Return (image, label map) files of the same stem, sorted.
-
-    Raises:
-        DataError: A folder is missing or empty, or an image has no label map.
-    """
-    from anomaly_seg_ros.images import IMAGE_SUFFIXES
-
-    for folder in (images, labels):
-        if not folder.is_dir():
-            msg = f'there is no folder {folder}: pass the folder that holds the data sets'
-            raise DataError(msg)
-    files = sorted(f for f in images.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES)
-    if not files:
-        msg = f'{images} holds no image, expected files like {", ".join(IMAGE_SUFFIXES[:4])}'
-        raise DataError(msg)
-    result = [(file, labels / f'{file.stem}{suffix}') for file in files]
-    for file, target in result:
-        if not target.is_file():
-            msg = f'{file} has no label map {target}'
-            raise DataError(msg)
-    return result
-
-
-def check_labels(labels: NDArray[np.uint8], allowed: Collection[int], what: str) -> None:
-    """Refuse label values that the data set does not define.
-
-    Raises:
-        DataError: There are others; the message lists them.
-    """
-    unknown = sorted(set(np.unique(labels).tolist()) - set(allowed))
-    if unknown:
-        msg = (
-            f'{what} holds the label values {unknown[:8]}, expected only '
-            f'{min(allowed)}..{max(v for v in allowed if v < 255)} (and 255 where it is defined)'
-        )
-        raise DataError(msg)
-
-
-def check_shapes(image: NDArray[np.uint8], labels: NDArray[np.uint8], what: str) -> None:
-    """Refuse a label map of another size than its image.
-
-    Raises:
-        DataError: The sizes differ.
-    """
-    if image.shape[:2] != labels.shape:
-        msg = (
-            f'{what}: the image is {image.shape[1]}x{image.shape[0]} and its label map '
-            f'{labels.shape[1]}x{labels.shape[0]}, expected equal sizes'
-        )
-        raise DataError(msg)
 
 
 def histogram(examples: Iterable[Example]) -> NDArray[np.int64]:

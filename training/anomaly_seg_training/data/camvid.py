@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from anomaly_seg_ros.images import read_image, read_label_map
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data.base import READERS, Example, check_labels, check_shapes, pairs
+from anomaly_seg_training.data.base import READERS, Example
+from anomaly_seg_training.data.labelled import pairs, read_labelled
 
 FOLDER = 'camvid'
 VIEW = Size(640, 480)
@@ -49,13 +47,8 @@ def read(
         DataError: A folder or file is missing, or a label is none of 0..11.
         ImageError: A file is no image.
     """
-    table = np.full(256, 255, np.uint8)
-    table[list(TO_CITYSCAPES)] = list(TO_CITYSCAPES.values())
     for split in splits:
         folder = root / FOLDER / split
         for image_file, label_file in pairs(folder / 'images', folder / 'labels')[::step]:
-            labels = read_label_map(label_file)
-            check_labels(labels, TO_CITYSCAPES, str(label_file))
-            image = read_image(image_file)
-            check_shapes(image, labels, str(image_file))
-            yield Example(f'camvid/{split}/{image_file.stem}', image, table[labels], VIEW)
+            image, labels = read_labelled(image_file, label_file, TO_CITYSCAPES)
+            yield Example(f'camvid/{split}/{image_file.stem}', image, labels, VIEW)

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from anomaly_seg_ros.images import read_image, read_label_map
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data.base import READERS, Example, check_labels, check_shapes, pairs
+from anomaly_seg_training.data.base import READERS, Example
+from anomaly_seg_training.data.labelled import pairs, read_labelled
 
 FOLDER = 'cityscapes_mini'
 VIEW = Size(1024, 512)
-_ALLOWED = (*range(19), 255)
+TRAIN_IDS = {value: value for value in (*range(19), 255)}
 
 
 @READERS.register('cityscapes')
@@ -30,8 +30,5 @@ def read(root: Path, *, split: str = 'train') -> Iterator[Example]:
     """
     folder = root / FOLDER / split
     for image_file, label_file in pairs(folder / 'images', folder / 'trainIds'):
-        labels = read_label_map(label_file)
-        check_labels(labels, _ALLOWED, str(label_file))
-        image = read_image(image_file)
-        check_shapes(image, labels, str(image_file))
+        image, labels = read_labelled(image_file, label_file, TRAIN_IDS)
         yield Example(f'cityscapes/{split}/{image_file.stem}', image, labels, VIEW)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.images import IMAGE_SUFFIXES, read_image
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data.base import READERS, DataError, Example
+from anomaly_seg_training.data.base import READERS, Example
+from anomaly_seg_training.data.labelled import DataError
 
 FOLDER = 'coco128'
 LONG_SIDE = 768

@@ -23,7 +23,8 @@ from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
 from anomaly_seg_ros.images import read_image
 from anomaly_seg_training.data import camvid, cityscapes, coco
 from anomaly_seg_training.data.anomaly import AnomalyExample
-from anomaly_seg_training.data.base import DataError, Example
+from anomaly_seg_training.data.base import Example
+from anomaly_seg_training.data.labelled import DataError
 
 KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, 11, 14, 15, 64))
 """COCO's categories that Cityscapes knows, and hydrants, meters, benches and plants beside."""

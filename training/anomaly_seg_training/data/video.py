@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data.base import READERS, DataError, Example
+from anomaly_seg_training.data.base import READERS, Example
+from anomaly_seg_training.data.labelled import DataError
 
 FOLDER = 'video'
 # Half of Cityscapes' view: lenses are longer, and at 1024 pixels the teacher sees trains in haze.
