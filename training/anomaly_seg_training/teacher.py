@@ -33,6 +33,9 @@ LOOKS = (0.75, 1.0, 1.25)
 FOREIGN_NEVER = (14, 15, 16)
 """Truck, bus and train, which the teacher sees in haze and in walls of foreign images."""
 
+TRUST = 0.6
+"""Share of a foreign image on which the looks must agree, or the image teaches nothing."""
+
 SURE = 0.7
 """The looks' mean probability above which their common prediction is taught."""
 
@@ -85,11 +88,15 @@ class Teacher:
         self.hash = sha256_file(checkpoint)
 
     def lessons(self, examples: Sequence[Example]) -> list[Lesson | None]:
-        """Return one lesson per example, None for examples that are not `taught`."""
-        return [
-            self._lesson(example) if example.taught else None
-            for example in tqdm(examples, desc='teacher', unit='image', disable=None)
-        ]
+        """Return one lesson per example, None for those that are not `taught` or not trusted."""
+        result: list[Lesson | None] = []
+        for example in tqdm(examples, desc='teacher', unit='image', disable=None):
+            lesson = self._lesson(example) if example.taught else None
+            if lesson is not None and lesson.sure is not None:
+                trusted = float(lesson.sure.float().mean()) >= TRUST
+                lesson = lesson if trusted else None
+            result.append(lesson)
+        return result
 
     def _lesson(self, example: Example) -> Lesson:
         digest = hashlib.sha256(f'{self.hash} {example.view} {example.image.shape}'.encode())

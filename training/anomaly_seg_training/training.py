@@ -175,6 +175,20 @@ def read_sources(recipe: SegmenterRecipe, data: Path) -> dict[str, list[Example]
     return result
 
 
+def taught(
+    examples: Sequence[Example], lessons: Sequence[Lesson | None], share: float
+) -> Source | None:
+    """Return a source without the images that have neither labels nor a lesson; None if empty."""
+    kept = [
+        (example, lesson)
+        for example, lesson in zip(examples, lessons, strict=True)
+        if example.labels is not None or lesson is not None
+    ]
+    if not kept:
+        return None
+    return Source([e for e, _ in kept], [lesson for _, lesson in kept], share)
+
+
 def pixels_per_class(sources: Sequence[Source], classes: int) -> torch.Tensor:
     """Count pixels per class as the crops will show them: data sets by their shares."""
     total = np.zeros(classes)
@@ -219,8 +233,9 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
         recipe.teacher, run.teacher, recipe.teacher_classes, classes, run.out / 'teacher'
     )
     sources = {
-        name: Source(items, teacher.lessons(items), recipe.shares[name])
+        name: source
         for name, items in examples.items()
+        if (source := taught(items, teacher.lessons(items), recipe.shares[name])) is not None
     }
     del teacher
     statistics = feature_statistics([x for s in sources.values() for x in s.lessons if x])
