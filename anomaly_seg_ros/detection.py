@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_seg_ros.cleanup import CleanupConfig, MaskCleaner
 from anomaly_seg_ros.engines import Engine
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import atomic_path
-from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.metrics import AnomalyMetrics, ConfusionMatrix
 from anomaly_seg_ros.render import VideoWriter, overlay
+from anomaly_seg_ros.selection import Selection
 from anomaly_seg_ros.sources import FrameSource, SourceFrame
 
 RESULTS = ('labels', 'score', 'mask', 'overlay', 'video')
@@ -37,8 +38,8 @@ class Detection:
     Args:
         engine: What runs the detector.
         out: The folder of the results.
-        score: Name of the score.
-        threshold: Scores above it are anomalous; None writes no mask.
+        selection: The output that is the score; without a threshold no mask is written.
+        cleanup: How masks are cleaned; None leaves them as they are.
         results: Some of `RESULTS`.
     """
 
@@ -46,14 +47,14 @@ class Detection:
         self,
         engine: Engine,
         out: Path,
-        score: str,
-        threshold: float | None,
+        selection: Selection,
+        cleanup: CleanupConfig | None = None,
         results: tuple[str, ...] = RESULTS,
     ) -> None:
         self._engine = engine
         self._out = out
-        self._score = score
-        self._threshold = threshold
+        self._selection = selection
+        self._cleaner = MaskCleaner(cleanup)
         self._results = results
         self._names: set[str] = set()
         self._confusion = ConfusionMatrix(len(engine.card.classes))
@@ -91,9 +92,16 @@ class Detection:
         }
 
     def _process(self, frame: SourceFrame, video: VideoWriter | None) -> None:
-        results = self._engine.run(frame.image[np.newaxis], ('labels', self._score))
-        labels, score = results['labels'][0], results[self._score][0]
-        mask = None if self._threshold is None else anomaly_mask(score, self._threshold)
+        selection, mask = self._selection, None
+        results = self._engine.run(frame.image[np.newaxis], ('labels', selection.output))
+        labels, score = results['labels'][0], results[selection.output][0]
+        if selection.threshold is not None:
+            mask = self._cleaner.clean(
+                score,
+                selection.threshold,
+                score_range=selection.score_range,
+                stamp=frame.stamp,
+            )
         name = self._unique(frame.name)
         if frame.labels is not None:
             self._confusion.update(labels, frame.labels)
@@ -123,9 +131,16 @@ class Detection:
         score: NDArray[np.float32],
         mask: NDArray[np.uint8] | None,
     ) -> NDArray[np.uint8]:
-        card = self._engine.card
-        limits = card.score_range if self._score == card.score else None
-        return overlay(image, labels, score, mask, classes=card.classes, score_range=limits)
+        return overlay(
+            image,
+            labels,
+            score,
+            mask,
+            classes=self._engine.card.classes,
+            score_range=self._selection.score_range,
+            title=self._selection.output,
+            threshold=self._selection.threshold,
+        )
 
     def _unique(self, name: str) -> str:
         """Return a file name that no earlier frame has: a.jpg and a.png are two frames."""

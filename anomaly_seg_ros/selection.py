@@ -49,7 +49,7 @@ def select(
 
     Raises:
         SelectionError: The card offers no such score or refinement, or lacks the statistics that
-            it needs.
+            it needs, or the threshold is infinite.
         RefinementError: The refinement is none at all.
     """
     score, refinement = score or card.score, refinement or card.refinement
@@ -74,6 +74,9 @@ def select(
         )
         raise SelectionError(msg)
     given = None if threshold is None or math.isnan(threshold) else threshold
+    if given is not None and math.isinf(given):
+        msg = f'received the threshold {given}, expected a finite number'
+        raise SelectionError(msg)
     own_threshold, score_range = _calibrated(card, output)
     return Selection(
         score, refinement, output, own_threshold if given is None else given, score_range

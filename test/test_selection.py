@@ -75,3 +75,8 @@ def test_what_the_bundle_lacks_is_named(score: str, refinement: str, message: st
         select(card(), score, refinement)
     with pytest.raises(SelectionError, match='run anomaly-seg calibrate'):
         select(card(statistics=None), refinement='sml')
+
+
+def test_an_infinite_threshold_is_refused() -> None:
+    with pytest.raises(SelectionError, match='received the threshold inf, expected a finite'):
+        select(card(), threshold=math.inf)

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from anomaly_seg_ros import __version__
-from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.engines import Engine, EngineError, load_engine
+from anomaly_seg_ros.cleanup import CleanupConfig, MaskCleaner
+from anomaly_seg_ros.cli.detector_options import add_detector_arguments, chosen_detector
+from anomaly_seg_ros.engines import Engine, EngineError
 from anomaly_seg_ros.files import write_json
-from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.nodes.image_conversion import to_message, to_rgb
+from anomaly_seg_ros.selection import Selection
 from anomaly_seg_ros.size import Size
 
 WARM_UP_FRAMES = 5
@@ -29,14 +30,10 @@ WARM_UP_FRAMES = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument('--bundle', default='default', help='bundle folder, or default')
-    parser.add_argument('--engine', default='auto', help='auto, onnxruntime or torch')
-    parser.add_argument('--device', default='auto', help='auto, cpu or cuda')
-    parser.add_argument('--threads', type=int, default=0, help='0 = all cores')
     parser.add_argument('--size', metavar='WxH', help="of the frames (default: the network's)")
-    parser.add_argument('--score', help="the score to compute (default: the bundle's)")
     parser.add_argument('--frames', type=int, default=50, help='frames to measure (default: 50)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the result there')
+    add_detector_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,17 +45,16 @@ def run(args: argparse.Namespace) -> int:
     if args.frames < 1:
         msg = f'received {args.frames} frames, expected at least 1'
         raise EngineError(msg)
-    bundle = Bundle.open(args.bundle)
-    size = Size.parse(args.size) if args.size else bundle.card.input_size
-    score = args.score or bundle.card.score
-    engine = load_engine(args.engine, bundle, device=args.device, threads=args.threads)
-    seconds = measure(engine, size, score, args.frames)
+    choice = chosen_detector(args)
+    card = choice.bundle.card
+    size = Size.parse(args.size) if args.size else card.input_size
+    engine = choice.load()
+    seconds = measure(engine, size, choice.selection, args.frames, choice.cleanup)
     result = {
         **summarise(*seconds),
         'frames': args.frames,
         'size': str(size),
-        'bundle': bundle.card.name,
-        'score': score,
+        **choice.summary(),
         'engine': engine.name,
         'device': engine.device,
         'threads': args.threads,
@@ -68,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.json:
         write_json(args.json, result)
-    print(f'{bundle.card.name} on {engine.name} ({engine.device}), {size}, {score}:')
+    output = choice.selection.output
+    print(f'{card.name} on {engine.name} ({engine.device}), {size}, {output}:')
     for key in ('engine_ms', 'total_ms', 'outside_share', 'rate_hz'):
         print(f'  {key:<14} p50 {result[key]["p50"]:8.3f}   p95 {result[key]["p95"]:8.3f}')
     engine.close()
@@ -76,7 +73,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(
-    engine: Engine, size: Size, score: str, frames: int
+    engine: Engine,
+    size: Size,
+    selection: Selection,
+    frames: int,
+    cleanup: CleanupConfig | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Run frames from message to messages.
 
@@ -87,12 +88,14 @@ def measure(
         Seconds in the engine and in all, per frame.
 
     Raises:
-        EngineError: The score is unknown, or the engine fails.
+        AnomalySegError: The engine fails, or the masks cannot be cleaned so.
     """
     message_class = _message_class()
-    threshold = engine.card.threshold.value if engine.card.threshold else 0.0
+    # A comparison takes the same time with any threshold.
+    threshold = 0.0 if selection.threshold is None else selection.threshold
+    cleaner = MaskCleaner(cleanup)
     message = to_message(_picture(size), 'bgr8', image_class=message_class)
-    outputs = ('labels', score)
+    outputs = ('labels', selection.output)
     engine_seconds, seconds = np.zeros(frames), np.zeros(frames)
     for index in tqdm(range(-WARM_UP_FRAMES, frames), unit='frame', desc='bench', leave=False):
         begin = time.perf_counter()
@@ -100,11 +103,12 @@ def measure(
         before = time.perf_counter()
         results = engine.run(image[np.newaxis], outputs)
         after = time.perf_counter()
-        labels, scores = results['labels'][0], results[score][0]
+        labels, scores = results['labels'][0], results[selection.output][0]
+        mask = cleaner.clean(scores, threshold, score_range=selection.score_range)
         for data, encoding in (
             (labels, 'mono8'),
             (scores, '32FC1'),
-            (anomaly_mask(scores, threshold), 'mono8'),
+            (mask, 'mono8'),
         ):
             to_message(data, encoding, message.header, message_class)
         end = time.perf_counter()

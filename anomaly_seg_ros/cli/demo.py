@@ -7,8 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.cli.detector_options import add_detector_arguments, detector_parameters
+from anomaly_seg_ros.cli.detector_options import add_detector_arguments, chosen_detector
 from anomaly_seg_ros.cli.source_options import add_source_arguments, source_options
 from anomaly_seg_ros.demo import Demo, run_demo
 from anomaly_seg_ros.nodes.evaluation import in_words
@@ -38,13 +37,14 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         AnomalySegError: The input or the bundle cannot be used, or a node failed.
     """
-    parameters, _ = detector_parameters(args)
+    choice = chosen_detector(args)
     size = Size.parse(args.size) if args.size else None
     demo = Demo(
         input=args.input or SYNTHETIC,
         out=args.out,
-        card=Bundle.open(args.bundle).card,
-        detector=parameters,
+        card=choice.bundle.card,
+        selection=choice.selection,
+        detector=choice.parameters(),
         options=source_options(args),
         size=size,
     )

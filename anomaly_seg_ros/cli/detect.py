@@ -12,11 +12,9 @@ from typing import Any
 from tqdm import tqdm
 
 from anomaly_seg_ros import __version__
-from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.cli.detector_options import add_detector_arguments, detector_parameters
+from anomaly_seg_ros.cli.detector_options import add_detector_arguments, chosen_detector
 from anomaly_seg_ros.cli.source_options import add_source_arguments, source_options
 from anomaly_seg_ros.detection import RESULTS, Detection, DetectionError
-from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.sources import open_source
 
@@ -48,26 +46,18 @@ def run(args: argparse.Namespace) -> int:
         if name not in RESULTS:
             msg = f'received the result {name!r}, expected some of: {", ".join(RESULTS)}'
             raise DetectionError(msg)
-    parameters, _ = detector_parameters(args)
+    choice = chosen_detector(args)
     source = open_source(args.input, source_options(args))
-    bundle = Bundle.open(parameters['bundle'])
-    card = bundle.card
-    score = args.score or card.score
-    threshold = args.threshold
-    if threshold is None and score == card.score and card.threshold is not None:
-        threshold = card.threshold.value
-    engine = load_engine(args.engine, bundle, device=args.device, threads=args.threads)
-    detection = Detection(engine, args.out, score, threshold, results)
+    engine = choice.load()
+    detection = Detection(engine, args.out, choice.selection, choice.cleanup, results)
     begin = time.perf_counter()
     with tqdm(total=source.expected, desc='detect', unit='frame') as bar:
         detection.run(source, bar.update)
     summary = {
         'input': str(args.input),
-        'bundle': card.name,
+        **choice.summary(),
         'engine': engine.name,
         'device': engine.device,
-        'score': score,
-        'threshold': threshold,
         'seconds': time.perf_counter() - begin,
         'version': __version__,
         **detection.summary(),
@@ -86,5 +76,5 @@ def _in_words(out: Path, summary: dict[str, Any], results: tuple[str, ...]) -> l
         if summary[key] is not None
     ]
     if summary['threshold'] is None and 'mask' in results:
-        lines.append('  no mask: the bundle has no threshold for this score, pass --threshold')
+        lines.append('  no mask: the bundle has no threshold for this score: pass --threshold')
     return lines

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomaly_seg_ros.cli.detector_options import add_detector_arguments, detector_parameters
+from anomaly_seg_ros.cli.detector_options import add_detector_arguments, chosen_detector
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.nodes.evaluation import in_words
 from anomaly_seg_ros.pipeline import Replay, run_replay
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         AnomalySegError: The bag or the bundle cannot be used, or a node failed.
     """
-    parameters, classes = detector_parameters(args)
+    choice = chosen_detector(args)
     replay = Replay(
         bag=args.bag,
         results=args.out,
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
         rate=args.rate,
         topic=args.topic,
         frames=args.frames,
-        classes=classes,
-        detector=parameters,
+        classes=len(choice.bundle.card.classes),
+        detector=choice.parameters(),
     )
     with ReplayBar() as bar:
         figures = run_replay(replay, bar.played)

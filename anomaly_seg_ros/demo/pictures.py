@@ -15,9 +15,9 @@ from anomaly_seg_ros.bags.cdr import read_stamp
 from anomaly_seg_ros.bags.messages import read_map, read_rgb
 from anomaly_seg_ros.bags.reader import Bag, RawMessage
 from anomaly_seg_ros.bags.steps import stamped
-from anomaly_seg_ros.bundle import Card
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.render import VideoWriter, contact_sheet, heat
+from anomaly_seg_ros.selection import Selection
 
 ROWS = 4
 CELL_WIDTH = 480
@@ -53,14 +53,16 @@ def write_video(
             return video.frames
 
 
-def write_sheet(input_bag: Path, topic: str, output_bag: Path, card: Card, path: Path) -> None:
+def write_sheet(
+    input_bag: Path, topic: str, output_bag: Path, selection: Selection, path: Path
+) -> None:
     """Write a PNG of a few moments: camera, overlay, score, and mask where there is one.
 
     Args:
         input_bag: The bag that was played.
         topic: Its image topic.
         output_bag: The bag with the detector's outputs.
-        card: The bundle's card: classes and the scores' range.
+        selection: The score: its name and its display range.
         path: The file to make.
     """
     outputs = ('overlay', 'anomaly_score', 'anomaly_mask')
@@ -84,12 +86,12 @@ def write_sheet(input_bag: Path, topic: str, output_bag: Path, card: Card, path:
         cells += [
             images[stamp],
             read_rgb(found['overlay'][stamp].data, found['overlay'][stamp].type_name),
-            heat(scores, card.score_range),
+            heat(scores, selection.score_range),
         ]
         captions += [
             f'camera, {(stamp - stamps[0]) / 1e9:.1f} s',
             'classes and anomalies',
-            'score',
+            selection.output,
         ]
         if 'anomaly_mask' in found:
             cells.append(np.repeat(read_map(found['anomaly_mask'][stamp].data)[..., None], 3, 2))

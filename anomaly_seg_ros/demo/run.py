@@ -18,6 +18,7 @@ from anomaly_seg_ros.demo.versions import versions
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.pipeline import Replay, run_replay
 from anomaly_seg_ros.pipeline.progress import ReplayBar
+from anomaly_seg_ros.selection import Selection
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import SourceOptions, open_source
 from anomaly_seg_ros.sources.bag import choose_image_topic
@@ -41,6 +42,7 @@ class Demo:
         input: A video, a folder of images, a bag, or ``'synthetic'``.
         out: Folder for everything that is made.
         card: Card of the bundle that the detector runs.
+        selection: The score that it publishes.
         detector: Parameters of the detector node.
         options: Which frames; without a number, 64 of the synthetic clip and 100 of other input.
         size: Resize frames to this; None keeps theirs.
@@ -49,6 +51,7 @@ class Demo:
     input: str
     out: Path
     card: Card
+    selection: Selection
     detector: dict[str, Any]
     options: SourceOptions = field(default_factory=SourceOptions)
     size: Size | None = None
@@ -94,11 +97,14 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         )
     with tqdm(total=figures['frames_out'], desc='video', unit='frame') as video_bar:
         write_video(output, OVERLAY_TOPIC, demo.out / 'overlay.mp4', video_bar.update)
-    write_sheet(bag, topic, output, demo.card, demo.out / 'contact_sheet.png')
+    write_sheet(bag, topic, output, demo.selection, demo.out / 'contact_sheet.png')
     summary = {
         **{key: figures[key] for key in KEYS},
         'input': demo.input,
         'bundle': demo.card.name,
+        'score': demo.selection.score,
+        'refinement': demo.selection.refinement,
+        'threshold': demo.selection.threshold,
         'versions': versions(),
     }
     write_json(summary_file, summary)

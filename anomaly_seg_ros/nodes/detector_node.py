@@ -23,6 +23,7 @@ from anomaly_seg_ros.nodes.pipeline import Pipeline
 from anomaly_seg_ros.nodes.running import run_node
 from anomaly_seg_ros.nodes.statistics import FrameStatistics
 from anomaly_seg_ros.nodes.stream import ImageStream
+from anomaly_seg_ros.selection import Selection
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -47,10 +48,11 @@ class DetectorNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._stream: ImageStream | None = None
         self._label_table: LabelTable | None = None
+        self._selection: Selection | None = None
         self._statistics = FrameStatistics()
         self._reported = self._statistics.snapshot(time.monotonic())
         self._options = Parameters(
-            self, DetectorParameters, self._on_parameters, lambda: self._phase
+            self, DetectorParameters, self._on_parameters, lambda: self._phase, self._accept
         )
         self._enable_service = self.create_service(SetBool, '~/enable', self._on_enable)
         self._diagnostics = DiagnosticPublisher(
@@ -84,12 +86,11 @@ class DetectorNode(LifecycleNode):
         self._outputs = Outputs(self, options.output_reliability)
         self._problem = ''
         self._phase = 'inactive'
-        threshold = pipeline.threshold(options)
         self.get_logger().info(
-            f'bundle {pipeline.card.name} on {pipeline.engine.name} ({pipeline.engine.device}), '
-            f'score {pipeline.score}, '
-            + ('no threshold' if threshold is None else f'threshold {threshold:g}')
+            f'bundle {pipeline.card.name} on {pipeline.engine.name} ({pipeline.engine.device})'
         )
+        self._selection = None
+        self._log_selection()
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -168,10 +169,33 @@ class DetectorNode(LifecycleNode):
             self._pipeline = None
         self._label_table = None
 
+    def _accept(self, options: DetectorParameters) -> str:
+        """Return why the loaded bundle cannot do what the parameters ask for, '' when it can."""
+        if self._pipeline is None:
+            return ''
+        try:
+            self._pipeline.select(options)
+        except AnomalySegError as error:
+            return str(error)
+        return ''
+
     def _on_parameters(self, options: DetectorParameters) -> None:
         self._diagnostics.set_period(options.diagnostic_period)
+        self._log_selection()
         if self._phase == 'active':
             self._publish_label_info()
+
+    def _log_selection(self) -> None:
+        """Say which score and threshold are in use, when they are others than before."""
+        if self._pipeline is None:
+            return
+        selection = self._pipeline.select(self._options.current)
+        if selection != self._selection:
+            self._selection = selection
+            self.get_logger().info(
+                f'score {selection.score}, refinement {selection.refinement}, '
+                + _in_words(selection.threshold)
+            )
 
     def _on_enable(self, request: Any, response: Any) -> Any:
         self._enabled = bool(request.data)
@@ -185,10 +209,12 @@ class DetectorNode(LifecycleNode):
         pipeline = self._pipeline
         if pipeline is None or self._outputs is None:
             return
+        selection = pipeline.select(self._options.current)
         table = LabelTable(
             classes=pipeline.card.classes,
-            score=pipeline.score,
-            threshold=pipeline.threshold(self._options.current),
+            score=selection.score,
+            refinement=selection.refinement,
+            threshold=selection.threshold,
             bundle=pipeline.card.name,
         )
         if table != self._label_table:
@@ -213,16 +239,25 @@ class DetectorNode(LifecycleNode):
         pipeline = self._pipeline
         if pipeline is None:
             return {}
-        threshold = pipeline.threshold(self._options.current)
+        options = self._options.current
+        selection = pipeline.select(options)
         return {
             'engine': pipeline.engine.name,
             'device': pipeline.engine.device,
             'bundle': pipeline.card.name,
             'bundle path': str(pipeline.bundle.path),
             'input size': str(pipeline.card.input_size),
-            'score': pipeline.score,
-            'threshold': 'none' if threshold is None else f'{threshold:g}',
+            'score': selection.score,
+            'refinement': selection.refinement,
+            'threshold': 'none' if selection.threshold is None else f'{selection.threshold:g}',
+            'hysteresis': f'{options.hysteresis:g}',
+            'min area': str(options.min_area),
+            'persistence': options.persistence or '1/1',
         }
+
+
+def _in_words(threshold: float | None) -> str:
+    return 'no threshold' if threshold is None else f'threshold {threshold:g}'
 
 
 def run(args: Sequence[str] | None = None) -> int:

@@ -19,12 +19,14 @@ class LabelTable:
     Args:
         classes: Names and colours; a class's index is its label.
         score: Name of the anomaly score.
+        refinement: What is done to the score, ``none`` for nothing.
         threshold: Scores above it are anomalous; None when there is none.
         bundle: Name of the model bundle.
     """
 
     classes: ClassSet
     score: str
+    refinement: str
     threshold: float | None
     bundle: str
 
@@ -47,7 +49,8 @@ def label_info_message(table: LabelTable, stamp: Any, message_class: Any) -> Any
         table: The content.
         stamp: builtin_interfaces/Time, for the header of LabelInfo.
         message_class: What `label_info_class` returned. A String carries JSON with the keys
-            `classes` (id, name, color, drivable), `ignore`, `score`, `threshold` and `bundle`.
+            `classes` (id, name, color, drivable), `ignore`, `score`, `refinement`, `threshold` and
+            `bundle`.
     """
     if hasattr(message_class, 'get_fields_and_field_types') and 'class_map' in (
         message_class.get_fields_and_field_types()
@@ -67,6 +70,7 @@ def label_info_message(table: LabelTable, stamp: Any, message_class: Any) -> Any
         ],
         'ignore': IGNORE,
         'score': table.score,
+        'refinement': table.refinement,
         'threshold': table.threshold,
         'bundle': table.bundle,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import (
@@ -15,6 +16,8 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+
+from anomaly_seg_ros.errors import AnomalySegError
 
 T = TypeVar('T')
 
@@ -40,6 +43,7 @@ def option(
     low: float | None = None,
     high: float | None = None,
     constraints: str = '',
+    parse: Callable[[Any], object] | None = None,
 ) -> Any:
     """Return a dataclass field that is also a ROS parameter.
 
@@ -52,6 +56,7 @@ def option(
         low: The least value allowed, for numbers.
         high: The greatest value allowed, for numbers; both or neither.
         constraints: Limits that a range cannot tell, in words.
+        parse: Raises an `AnomalySegError` for values that are not allowed.
     """
     metadata = {
         'description': description,
@@ -59,6 +64,7 @@ def option(
         'choices': choices,
         'range': None if low is None or high is None else (low, high),
         'constraints': constraints,
+        'parse': parse,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -103,6 +109,11 @@ def check(field: dataclasses.Field[Any], value: Any) -> str:
     if data['range'] is not None and not data['range'][0] <= value <= data['range'][1]:
         low, high = data['range']
         return f'{name}: received {value}, expected a value from {low} to {high}'
+    if data['parse'] is not None:
+        try:
+            data['parse'](value)
+        except AnomalySegError as error:
+            return f'{name}: {error}'
     return ''
 
 
@@ -114,6 +125,8 @@ class Parameters(Generic[T]):
         table: A dataclass whose fields are made by `option`.
         changed: Called with the new values after a change took effect.
         state: Returns the life cycle state, for parameters that are not read live.
+        accept: Called with the values as they would be, before a change takes effect; returns
+            why they do not fit together or with what the node has loaded, '' when they do.
 
     Raises:
         rclpy.exceptions.ParameterException: A value given at the start is refused.
@@ -125,11 +138,14 @@ class Parameters(Generic[T]):
         table: type[T],
         changed: Callable[[T], None],
         state: Callable[[], str] = lambda: 'unconfigured',
+        accept: Callable[[T], str] = lambda _: '',
     ) -> None:
         self._node = node
         self._table = table
         self._changed = changed
         self._state = state
+        self._accept = accept
+        self._declared = False
         self._fields: Mapping[str, dataclasses.Field[Any]] = {
             field.name: field
             for field in dataclasses.fields(table)  # type: ignore[arg-type]
@@ -137,6 +153,7 @@ class Parameters(Generic[T]):
         node.add_on_set_parameters_callback(self._validate)
         for field in self._fields.values():
             node.declare_parameter(field.name, field.default, descriptor(field))
+        self._declared = True
         self.current = self._read()
         # Values are read again after they were stored: the checking callback must have no effect,
         # since another callback can still refuse. Humble lacks the callback for "afterwards", so
@@ -147,14 +164,15 @@ class Parameters(Generic[T]):
         else:
             self._trigger = node.create_guard_condition(self._refresh).trigger
 
-    def _read(self) -> T:
+    def _read(self, changes: Mapping[str, Any] = MappingProxyType({})) -> T:
         values = {}
         for name, field in self._fields.items():
-            value = self._node.get_parameter(name).value
+            value = changes[name] if name in changes else self._node.get_parameter(name).value
             values[name] = float(value) if isinstance(field.default, float) else value
         return self._table(**values)
 
     def _validate(self, parameters: Iterable[Any]) -> SetParametersResult:
+        changes = {}
         for parameter in parameters:
             field = self._fields.get(parameter.name)
             if field is None:
@@ -163,6 +181,11 @@ class Parameters(Generic[T]):
             used = field.metadata['used']
             if not problem and used in _LOCKED.get(self._state(), frozenset()):
                 problem = f'{parameter.name} cannot be set now: {_NEEDS[used]}'
+            if problem:
+                return SetParametersResult(successful=False, reason=problem)
+            changes[parameter.name] = parameter.value
+        if changes and self._declared:
+            problem = self._accept(self._read(changes))
             if problem:
                 return SetParametersResult(successful=False, reason=problem)
         if getattr(self, '_trigger', None) is not None:

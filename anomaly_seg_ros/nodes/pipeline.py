@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.bundle import Bundle, BundleError, Card
+from anomaly_seg_ros.bundle import Bundle, Card
+from anomaly_seg_ros.cleanup import MaskCleaner
 from anomaly_seg_ros.engines import Engine, load_engine
-from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 from anomaly_seg_ros.render import overlay
+from anomaly_seg_ros.selection import Selection
 
 LABELS, SCORE, MASK, CONFIDENCE, OVERLAY = (
     'labels', 'anomaly_score', 'anomaly_mask', 'confidence', 'overlay',
@@ -65,73 +66,76 @@ class Pipeline:
     Args:
         bundle: The model.
         engine: What runs it.
-        score: Name of the anomaly score.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, score: str) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
         self.bundle = bundle
         self.engine = engine
-        self.score = score
+        self._cleaner = MaskCleaner()
+        self._cleaned = ''
 
     @classmethod
     def load(cls, parameters: DetectorParameters) -> Pipeline:
         """Open the bundle, load the engine and run it once, so that the first frame is quick.
 
         Raises:
-            AnomalySegError: The bundle, the engine or the score is missing or does not fit.
+            AnomalySegError: The bundle, the engine, the score or its refinement is missing or
+                does not fit.
         """
         bundle = Bundle.open(parameters.bundle)
-        score = parameters.score or bundle.card.score
-        if score not in bundle.card.scores:
-            msg = (
-                f'the bundle {bundle.path} has no score {score!r}, '
-                f'expected one of: {", ".join(bundle.card.scores)}'
-            )
-            raise BundleError(msg)
+        selection = parameters.select(bundle.card)
         engine = load_engine(
             parameters.engine, bundle, device=parameters.device, threads=parameters.threads
         )
         engine.warm_up(bundle.card.input_size)
-        return cls(bundle, engine, score)
+        if selection.output != bundle.card.output:
+            black = np.zeros((1, *bundle.card.input_size.shape, 3), np.uint8)
+            engine.run(black, ('labels', selection.output))
+        return cls(bundle, engine)
 
     @property
     def card(self) -> Card:
         """The model's card."""
         return self.bundle.card
 
-    def threshold(self, parameters: DetectorParameters) -> float | None:
-        """Return the threshold of the parameters, else the card's for its own score, else None."""
-        if not np.isnan(parameters.threshold):
-            return parameters.threshold
-        if self.card.threshold is None or self.score != self.card.score:
-            return None
-        return self.card.threshold.value
+    def select(self, parameters: DetectorParameters) -> Selection:
+        """Return the output that the parameters ask for, with its threshold and range.
+
+        Raises:
+            AnomalySegError: The bundle does not offer it.
+        """
+        return parameters.select(self.card)
 
     def run(
-        self, image: NDArray[np.uint8], wanted: frozenset[str], parameters: DetectorParameters
+        self,
+        image: NDArray[np.uint8],
+        wanted: frozenset[str],
+        parameters: DetectorParameters,
+        stamp: int | None = None,
     ) -> Results:
         """Compute what the wanted results need, and nothing else.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             wanted: Names of `RESULT_ENCODINGS`.
-            parameters: Threshold and content of the overlay.
+            parameters: Score, refinement, threshold, cleaning, content of the overlay.
+            stamp: The image's, in nanoseconds; masks that rest on several frames need it.
 
         Raises:
-            EngineError: The engine cannot run this image.
+            AnomalySegError: The engine cannot run this image, or the bundle offers no such score.
         """
-        threshold = self.threshold(parameters)
-        outputs = self._outputs(wanted, threshold, parameters.overlay_content)
+        selection = self.select(parameters)
+        outputs = _outputs(wanted, selection, parameters.overlay_content)
         if not outputs:
             return Results()
         begin = time.perf_counter()
         raw = self.engine.run(image[np.newaxis], outputs)
         seconds = time.perf_counter() - begin
         first = {name: array[0] for name, array in raw.items()}
-        score = first.get(self.score)
+        score = first.get(selection.output)
         mask = None
-        if score is not None and threshold is not None and wanted & {MASK, OVERLAY}:
-            mask = anomaly_mask(score, threshold)
+        if score is not None and wanted & {MASK, OVERLAY}:
+            mask = self._mask(score, selection, parameters, stamp)
         return Results(
             labels=first.get('labels'),
             score=score,
@@ -140,19 +144,24 @@ class Pipeline:
             engine_seconds=seconds,
         )
 
-    def _outputs(
-        self, wanted: frozenset[str], threshold: float | None, content: str
-    ) -> tuple[str, ...]:
-        overlay = content if OVERLAY in wanted else ''
-        names = []
-        if LABELS in wanted or overlay in ('labels', 'both'):
-            names.append('labels')
-        if CONFIDENCE in wanted:
-            names.append('confidence')
-        masked = MASK in wanted and threshold is not None
-        if SCORE in wanted or masked or overlay in ('score', 'both'):
-            names.append(self.score)
-        return tuple(names)
+    def _mask(
+        self,
+        score: NDArray[np.float32],
+        selection: Selection,
+        parameters: DetectorParameters,
+        stamp: int | None,
+    ) -> NDArray[np.uint8] | None:
+        """Return the cleaned mask, None when there is no threshold."""
+        if selection.output != self._cleaned:
+            # What another score has shown before says nothing about this one's regions.
+            self._cleaner.reset()
+            self._cleaned = selection.output
+        if selection.threshold is None:
+            return None
+        self._cleaner.config = parameters.cleanup
+        return self._cleaner.clean(
+            score, selection.threshold, score_range=selection.score_range, stamp=stamp
+        )
 
     def overlay(
         self, image: NDArray[np.uint8], results: Results, parameters: DetectorParameters
@@ -162,13 +171,12 @@ class Pipeline:
         Args:
             image: (H, W, 3) uint8 RGB.
             results: Of `run` with the overlay among the wanted.
-            parameters: Content and opacity.
+            parameters: Those of `run`.
 
         Returns:
             (H, W, 3) uint8 RGB.
         """
-        content = parameters.overlay_content
-        own = self.score == self.card.score
+        content, selection = parameters.overlay_content, self.select(parameters)
         return overlay(
             image,
             results.labels,
@@ -177,9 +185,25 @@ class Pipeline:
             classes=self.card.classes,
             content=content,
             alpha=parameters.overlay_alpha,
-            score_range=self.card.score_range if own else None,
+            score_range=selection.score_range,
+            title=selection.output if parameters.overlay_legend else '',
+            threshold=selection.threshold,
         )
 
     def close(self) -> None:
         """Free the engine's memory."""
         self.engine.close()
+
+
+def _outputs(wanted: frozenset[str], selection: Selection, content: str) -> tuple[str, ...]:
+    """Return the outputs of the engine that the wanted results are made of."""
+    overlay = content if OVERLAY in wanted else ''
+    names = []
+    if LABELS in wanted or overlay in ('labels', 'both'):
+        names.append('labels')
+    if CONFIDENCE in wanted:
+        names.append('confidence')
+    masked = selection.threshold is not None and (MASK in wanted or overlay == 'mask')
+    if SCORE in wanted or masked or overlay in ('score', 'both'):
+        names.append(selection.output)
+    return tuple(names)

@@ -117,9 +117,11 @@ class ImageStream:
         try:
             image = compressed_to_rgb(message) if hasattr(message, 'format') else to_rgb(message)
             wanted, options = self._outputs.wanted(), self._options()
-            results = self._pipeline.run(image, wanted, options)
+            stamp = stamp_of(message)
+            nanoseconds = stamp[0] * 10**9 + stamp[1]
+            results = self._pipeline.run(image, wanted, options, nanoseconds)
             self._outputs.publish(results.arrays(wanted), message.header)
-            self._relay.image_processed(stamp_of(message))
+            self._relay.image_processed(stamp)
             if OVERLAY in wanted:
                 # Last, since people can wait for it and vehicles do not.
                 overlay = self._pipeline.overlay(image, results, options)
@@ -130,7 +132,7 @@ class ImageStream:
         except Exception as error:  # noqa: BLE001 - a dead thread would be a dead node
             self._reject(f'{type(error).__name__}: {error}')
             return
-        self._note_threshold(MASK in wanted and results.mask is None)
+        self._note_threshold(MASK in wanted and results.mask is None, options)
         total = time.perf_counter() - begin
         self._statistics.processed(
             engine=1e3 * results.engine_seconds,
@@ -152,13 +154,14 @@ class ImageStream:
         self._statistics.rejected(reason)
         self._log.warning(f'image rejected: {reason}', throttle_duration_sec=LOG_SECONDS)
 
-    def _note_threshold(self, missing: bool) -> None:
+    def _note_threshold(self, missing: bool, options: DetectorParameters) -> None:
         if not missing:
             self._warnings.pop('threshold', None)
             return
         self._warnings['threshold'] = (
-            'no mask is published, since neither the bundle nor the parameter threshold gives '
-            'a threshold: set it, or calibrate the bundle'
+            'no mask is published, since neither the parameter threshold nor the bundle gives a '
+            f'threshold for {self._pipeline.select(options).output}: set it, or run '
+            'anomaly-seg calibrate'
         )
         self._log.warning(self._warnings['threshold'], throttle_duration_sec=LOG_SECONDS)
 

@@ -20,7 +20,7 @@ SHARED_MEMORY = Path('/dev/shm')  # noqa: S108 - the place is Fast DDS's choice
 LARGEST_SEGMENT = 64 * 2**20
 """20 images of 1024x1024, 10 of 1920x1080."""
 SMALLEST_SEGMENT = 2**20
-_SHARES = 5
+PROCESSES = 5
 """Player, detector, evaluator, and room for two more, such as rviz2."""
 _MESSAGE = 16 * 2**20
 _VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
@@ -60,37 +60,42 @@ _PROFILE = """\
 """
 
 
-def segment_size(free: int) -> int:
-    """Return the bytes of shared memory for each process when so many are free."""
-    return max(min(free // _SHARES, LARGEST_SEGMENT) // 2**20 * 2**20, SMALLEST_SEGMENT)
+def segment_size(free: int, processes: int = PROCESSES) -> int:
+    """Return the bytes of shared memory for each of some processes when so many are free."""
+    return max(min(free // processes, LARGEST_SEGMENT) // 2**20 * 2**20, SMALLEST_SEGMENT)
 
 
-def profile_text(free: int, distribution: str = '') -> str:
+def profile_text(free: int, distribution: str = '', processes: int = PROCESSES) -> str:
     """Return the profile.
 
     Args:
         free: Bytes of shared memory that are free on this machine.
         distribution: Name of the ROS distribution, '' for that of the wheels.
+        processes: How many share the memory.
     """
-    segment = segment_size(free)
+    segment = segment_size(free, processes)
     # Version 3 renamed the element and refuses a file with the old name.
     heartbeat = 'heartbeatPeriod' if distribution in _FAST_DDS_2 else 'heartbeat_period'
     return _PROFILE.format(segment=segment, message=min(_MESSAGE, segment), heartbeat=heartbeat)
 
 
-def transport_variables(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+def transport_variables(
+    environment: Mapping[str, str], folder: Path, processes: int = PROCESSES
+) -> dict[str, str]:
     """Write the profile and return the environment variables that choose it.
 
     Args:
         environment: The user's; a profile chosen there is kept and nothing is written.
         folder: Where to write it.
+        processes: How many share the machine's memory.
     """
     if environment.get(_VARIABLE) or environment.get(_HUMBLE_VARIABLE):
         return {}
     distribution = environment.get('ROS_DISTRO', '')
     path = folder.absolute() / 'fastdds.xml'
     with atomic_path(path) as temporary:
-        temporary.write_text(profile_text(free_shared_memory(), distribution), 'utf-8')
+        text = profile_text(free_shared_memory(), distribution, processes)
+        temporary.write_text(text, 'utf-8')
     return {_HUMBLE_VARIABLE if distribution == 'humble' else _VARIABLE: str(path)}
 
 

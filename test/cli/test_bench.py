@@ -21,7 +21,10 @@ def test_writes_what_is_promised(
 ) -> None:
     path = tmp_path / 'sub' / 'bench.json'
     words = ['bench', '--bundle', str(tiny_bundle), '--engine', 'onnxruntime', '--size', '128x64']
-    assert main([*words, '--frames', '8', '--threads', '1', '--json', str(path)]) == 0
+    assert (
+        main([*words, '--frames', '8', '--threads', '1', '--min-area', '9', '--json', str(path)])
+        == 0
+    )
     result = json.loads(path.read_text())
     for key in ('engine_ms', 'total_ms', 'outside_share', 'rate_hz'):
         assert set(result[key]) == {'p50', 'p95'}
@@ -31,6 +34,7 @@ def test_writes_what_is_promised(
     assert result['rate_hz']['p95'] <= result['rate_hz']['p50']
     assert 0 < result['outside_share']['p50'] < 1
     assert (result['frames'], result['size'], result['score']) == (8, '128x64', 'max_logit')
+    assert (result['refinement'], result['threshold'], result['min_area']) == ('none', 8.0, 9)
     assert 'outside_share' in capsys.readouterr().out
 
 
@@ -46,13 +50,16 @@ def test_share_by_hand() -> None:
 def test_messages_without_ros(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code runs on the stand-in for messages, which has the same payload."""
     from anomaly_seg_ros.bundle import Bundle
+    from anomaly_seg_ros.cleanup import CleanupConfig
     from anomaly_seg_ros.engines import load_engine
     from anomaly_seg_ros.nodes.image_conversion import to_message, to_rgb
+    from anomaly_seg_ros.selection import select
     from anomaly_seg_ros.size import Size
 
     monkeypatch.setattr(bench, '_message_class', lambda: bench.PlainImage)
     engine = load_engine('onnxruntime', Bundle.open(tiny_bundle), threads=1)
-    inside, seconds = bench.measure(engine, Size(33, 21), 'energy', 3)
+    energy = select(engine.card, 'energy')
+    inside, seconds = bench.measure(engine, Size(33, 21), energy, 3, CleanupConfig(min_area=5))
     assert (inside > 0).all()
     assert (seconds > inside).all()
     picture = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
@@ -64,7 +71,11 @@ def test_messages_without_ros(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
     ('words', 'message'),
     [
         (['--size', '10'], "received the size '10'"),
-        (['--score', 'magic'], "no output 'magic'; choose of: labels, confidence"),
+        (['--score', 'magic'], "no score 'magic', expected one of: max_softmax"),
+        (['--refinement', 'smooth'], "no refinement 'smooth', expected one of: none"),
+        (['--refinement', 'vde+sml'], 'some of sml, suppress, smooth, vde, in this order'),
+        (['--persistence', '5'], "received the persistence '5', expected K of N frames"),
+        (['--hysteresis', '2'], 'received the hysteresis 2.0, expected a share'),
         (['--engine', 'magic'], "unknown engine 'magic'; choose one of: auto"),
         (['--frames', '0'], 'received 0 frames, expected at least 1'),
     ],

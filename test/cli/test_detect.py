@@ -96,6 +96,23 @@ def test_another_score_has_no_threshold(
     assert (tmp_path / 'out' / 'mask' / 'a.png').exists()
 
 
+def test_masks_are_cleaned_as_asked(folder: Path, tiny_bundle: Path, tmp_path: Path) -> None:
+    def share(*words: object) -> list[float]:
+        out = tmp_path / 'out'
+        assert detect(folder, '--bundle', tiny_bundle, '--out', out, *words) == 0
+        summary = json.loads((out / 'summary.json').read_text())
+        assert summary['refinement'] == 'none'
+        return [frame['anomalous_share'] for frame in summary['frames']]
+
+    plain, _ = share()
+    assert plain > 0
+    assert share('--hysteresis', '0.9')[0] > plain
+    assert share('--min-area', '2000') == [0, 0]
+    # Only the first of the two pictures has something unknown.
+    assert share('--persistence', '2/2') == [0, 0]
+    assert share('--persistence', '1/2', '--refinement', 'none') == [plain, 0]
+
+
 def test_equal_names_do_not_overwrite(tiny_bundle: Path, tmp_path: Path) -> None:
     save(tmp_path / 'in' / 'x.png', stripes())
     save(tmp_path / 'in' / 'x.bmp', stripes(unknown=False))
@@ -121,6 +138,9 @@ def test_one_image_and_the_generator(tiny_bundle: Path, tmp_path: Path) -> None:
         (['/nowhere'], '/nowhere does not exist'),
         (['synthetic', '--results', 'labels,magic'], "received the result 'magic', expected some"),
         (['synthetic', '--score', 'magic'], "has no score 'magic'"),
+        (['synthetic', '--refinement', 'vde'], "has no refinement 'vde', expected one of: none"),
+        (['synthetic', '--threshold', 'inf'], 'received the threshold inf'),
+        (['synthetic', '--min-area', '-1'], 'received the min_area -1'),
         (['synthetic', '--bundle', '/nowhere'], 'there is no bundle /nowhere'),
         (['synthetic', '--frames', '0'], 'received 0 frames'),
     ],

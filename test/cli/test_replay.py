@@ -29,6 +29,7 @@ def test_figures_are_printed_and_written(
     arguments = [
         'replay', tmp_path / 'bag', '--bundle', tiny_bundle, '--out', tmp_path / 'out', '--json',
         tmp_path / 'figures.json', '--record', '--frames', 4, '--threshold', 8.0, '--threads', 1,
+        '--score', 'max_logit', '--refinement', 'none', '--min-area', 2, '--persistence', '1/2',
     ]  # fmt: skip
     assert main([str(argument) for argument in arguments]) == 0
     figures = json.loads((tmp_path / 'figures.json').read_text())
@@ -39,6 +40,8 @@ def test_figures_are_printed_and_written(
     assert f'AUROC     {100 * figures["auroc"]:.2f} %' in printed
     with Bag(tmp_path / 'out' / 'output') as bag:
         assert {t.messages for t in bag.topics.values()} == {4}
+    log = (tmp_path / 'out' / 'logs' / 'detector.log').read_text()
+    assert 'score max_logit, refinement none, threshold 8' in log
 
 
 def test_mistakes_are_one_sentence(

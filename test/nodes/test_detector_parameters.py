@@ -19,7 +19,7 @@ from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.parameter import Parameter
 from support.detector_bench import DetectorBench
-from support.tiny_bundle import SCORE, UNKNOWN_COLOUR, stripes
+from support.tiny_bundle import SCORE, THRESHOLD, UNKNOWN_COLOUR, stripes
 
 from anomaly_seg_ros.nodes.detector_node import DetectorNode
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
@@ -59,6 +59,39 @@ def test_without_a_threshold_there_is_no_mask_but_a_warning(bench: Any) -> None:
     live.status('life cycle', lambda s: s.level == b'\x00')
 
 
+def test_the_score_changes_live_with_the_threshold_that_belongs_to_it(bench: Any) -> None:
+    live = bench()
+    live.subscribe('anomaly_score', 'anomaly_mask', 'label_info')
+    image = stripes()
+    engine = live.node._pipeline.engine
+
+    def scores(name: str, threshold: float | None = None) -> None:
+        message = live.send(live.image(image))
+        received = to_array(live.result('anomaly_score', message))
+        np.testing.assert_array_equal(received, engine.run(image[None], (name,))[name][0])
+        if threshold is not None:
+            mask = to_array(live.result('anomaly_mask', message))
+            np.testing.assert_array_equal(mask == 255, received > threshold)
+
+    scores(SCORE, THRESHOLD)
+    assert live.set('score', 'energy') == (True, '')
+    masks = len(live.received['anomaly_mask'])
+    scores('energy')
+    # The bundle's threshold is that of another score, which must not be used for this one.
+    live.status('life cycle', lambda s: 'no mask' in s.message and 'energy' in s.message)
+    assert len(live.received['anomaly_mask']) == masks
+    values = {v.key: v.value for v in live.status('engine').values}
+    assert (values['score'], values['threshold']) == ('energy', 'none')
+    assert live.set('threshold', 5.0) == (True, '')
+    for name in ('entropy', SCORE, 'energy'):
+        assert live.set('score', name) == (True, '')
+        scores(name, 5.0)
+    assert live.set('threshold', math.nan) == (True, '')
+    assert live.set('score', '') == (True, '')
+    scores(SCORE, THRESHOLD)
+    live.status('life cycle', lambda s: s.level == b'\x00')
+
+
 def test_another_score_is_published_when_asked_for(bench: Any) -> None:
     live = bench(score='energy')
     live.subscribe('anomaly_score')
@@ -81,12 +114,25 @@ def test_the_overlay_changes_live(bench: Any) -> None:
 
     np.testing.assert_array_equal(overlay(), image)
     pictures = []
-    for content in ('labels', 'score', 'both'):
+    for content in ('labels', 'score', 'both', 'mask'):
         assert live.set('overlay_content', content) == (True, '')
         for alpha in (0.4, 0.8):
             assert live.set('overlay_alpha', alpha) == (True, '')
             pictures.append(overlay().tobytes())
-    assert len({image.tobytes(), *pictures}) == 7
+    # The mask alone has no opacity to change.
+    assert len({image.tobytes(), *pictures}) == 8
+
+
+def test_the_overlay_explains_itself_unless_told_not_to(bench: Any) -> None:
+    live = bench(overlay_content='score')
+    live.subscribe('overlay')
+    image = stripes(640, 320)
+    explained = to_array(live.serves(live.image(image), 'overlay'))
+    assert live.set('overlay_legend', False) == (True, '')
+    bare = to_array(live.serves(live.image(image), 'overlay'))
+    assert bare.shape == explained.shape == image.shape
+    changed = np.flatnonzero((bare != explained).any((1, 2)))
+    assert 0 < changed.size <= changed.max() + 1 < 60
 
 
 @pytest.mark.parametrize(
@@ -97,14 +143,22 @@ def test_the_overlay_changes_live(bench: Any) -> None:
         ('overlay_alpha', 2, 'from 0.0 to 1.0'),
         ('overlay_alpha', math.nan, ''),
         ('overlay_alpha', 'much', 'expected a number'),
-        ('overlay_content', 'everything', 'labels, score, both'),
+        ('overlay_content', 'everything', 'labels, score, both, mask'),
         ('threshold', math.inf, 'finite'),
         ('threshold', True, 'expected a number'),
         ('threshold', 'high', 'expected a number'),
         ('max_rate', -1.0, 'Min: 0.0'),
         ('diagnostic_period', 0.0, 'Min: 0.1'),
         ('bundle', '/elsewhere', 'clean up'),
-        ('score', 'energy', 'clean up'),
+        ('threads', 2, 'clean up'),
+        ('score', 'magic', 'no score'),
+        ('refinement', 'magic', "expected 'none' or some of sml, suppress, smooth, vde"),
+        ('refinement', 'suppress+sml', 'in this order'),
+        ('refinement', 'suppress', "no refinement 'suppress', expected one of: none"),
+        ('hysteresis', 1.0, 'Max: 0.99'),
+        ('min_area', -1, 'Min: 0'),
+        ('persistence', '3/2', 'K of N frames'),
+        ('persistence', 'often', 'K of N frames'),
         ('image_depth', 3, 'deactivate the node first'),
         ('image_reliability', 'best_effort', 'deactivate the node first'),
         ('autostart', False, 'read-only'),
@@ -134,11 +188,10 @@ def test_locked_parameters_open_in_their_states(bench: Any) -> None:
     live = bench()
     assert live.change_state('deactivate')
     assert live.set('image_depth', 3) == (True, '')
-    assert not live.set('score', 'energy')[0]
+    assert not live.set('engine', 'onnxruntime')[0]
     assert live.change_state('cleanup')
-    assert live.set('score', 'energy') == (True, '')
+    assert live.set('engine', 'onnxruntime') == (True, '')
     assert live.change_state('configure')
-    assert live.node._pipeline.score == 'energy'
 
 
 def test_ros_tools_see_descriptions_ranges_and_values(bench: Any, tiny_bundle: Path) -> None:
@@ -152,7 +205,10 @@ def test_ros_tools_see_descriptions_ranges_and_values(bench: Any, tiny_bundle: P
     assert (alpha.from_value, alpha.to_value) == (0.0, 1.0)
     depth = descriptors['image_depth'].integer_range[0]
     assert (depth.from_value, depth.to_value) == (1, 100)
-    assert descriptors['overlay_content'].additional_constraints == 'one of: labels, score, both'
+    assert (
+        descriptors['overlay_content'].additional_constraints
+        == 'one of: labels, score, both, mask'
+    )
     assert [name for name in NAMES if descriptors[name].read_only] == ['autostart']
     values = live.call(GetParameters, 'get_parameters', GetParameters.Request(names=NAMES)).values
     assert dict(zip(NAMES, values, strict=True))['bundle'].string_value == str(tiny_bundle)

@@ -20,9 +20,10 @@ from support.detector_bench import record
 from support.tiny_bundle import SCORE, THRESHOLD, stripes
 
 from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_ros.mask import anomaly_mask
 from anomaly_seg_ros.nodes.image_conversion import to_array, to_message, to_rgb
 from anomaly_seg_ros.nodes.image_encodings import ENCODINGS
-from anomaly_seg_ros.nodes.pipeline import RESULT_ENCODINGS, anomaly_mask
+from anomaly_seg_ros.nodes.pipeline import RESULT_ENCODINGS
 from anomaly_seg_ros.nodes.qos import image_qos
 
 pytestmark = pytest.mark.ros
@@ -228,7 +229,8 @@ def test_label_info_is_latched_and_follows_the_threshold(bench: Any) -> None:
         assert [entry['name'] for entry in content['classes']] == list(CITYSCAPES.names)
         assert content['classes'][13]['color'] == [0, 0, 142]
         assert content['classes'][0]['drivable']
-        assert (content['score'], content['threshold'], content['ignore']) == (SCORE, 8.0, 255)
+        assert (content['score'], content['refinement']) == (SCORE, 'none')
+        assert (content['threshold'], content['ignore']) == (8.0, 255)
         assert json.loads(second.data) == {**content, 'threshold': 2.5}
     else:
         assert [entry.class_name for entry in first.class_map] == list(CITYSCAPES.names)

@@ -17,6 +17,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
 from anomaly_seg_ros.nodes.parameters import (
     AT_START,
@@ -32,9 +33,16 @@ from anomaly_seg_ros.nodes.parameters import (
 pytestmark = pytest.mark.ros
 
 
+def _parse(text: str) -> None:
+    if text == 'nonsense':
+        msg = 'received nonsense, expected sense'
+        raise AnomalySegError(msg)
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     speed: float = option(1.0, 'How fast it goes', low=0.0, high=10.0)
+    words: str = option('', 'What is said', parse=_parse)
     limit: float = option(math.nan, 'Where it ends')
     count: int = option(3, 'How many there are', low=1, high=5)
     kind: str = option('a', 'Which one it is', choices=('a', 'b'), used=ON_ACTIVATE)
@@ -54,6 +62,7 @@ FIELDS = {field.name: field for field in dataclasses.fields(Table)}
         ('limit', math.nan, True), ('limit', -1e30, True), ('limit', math.inf, False),
         ('count', 1, True), ('count', 6, False), ('count', 1.0, False), ('count', True, False),
         ('kind', 'b', True), ('kind', 'c', False), ('kind', 1, False),
+        ('words', 'sense', True), ('words', 'nonsense', False),
         ('path', '/x', True), ('path', 3, False),
         ('fixed', False, True), ('fixed', 1, False),
     ],
@@ -130,3 +139,25 @@ def test_parameters_set_together_change_together_or_not_at_all(node: Node) -> No
     assert node.set_parameters_atomically([good, Parameter('kind', value='b')]).successful
     assert (parameters.current.speed, parameters.current.kind) == (3.0, 'b')
     assert len(seen) == 1
+
+
+def test_values_that_do_not_fit_together_are_refused(node: Node) -> None:
+    asked: list[Table] = []
+
+    def accept(table: Table) -> str:
+        asked.append(table)
+        return 'too much' if table.speed * table.count > 10 else ''
+
+    parameters = Parameters(node, Table, lambda _: None, accept=accept)
+    assert asked == []
+    assert node.set_parameters([Parameter('speed', value=5)])[0].reason == 'too much'
+    assert asked[-1].speed == 5.0
+    assert parameters.current.speed == 1.0
+    # What is set together is judged together.
+    pair = [Parameter('speed', value=5.0), Parameter('count', value=2)]
+    assert node.set_parameters_atomically(pair).successful
+    assert (parameters.current.speed, parameters.current.count) == (5.0, 2)
+    # Another node's parameters, such as use_sim_time, are none of its business.
+    before = len(asked)
+    assert node.set_parameters([Parameter('use_sim_time', value=False)])[0].successful
+    assert len(asked) == before

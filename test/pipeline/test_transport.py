@@ -25,6 +25,7 @@ MIB = 2**20
 )
 def test_segments_leave_room_for_all_processes(free: int, expected: int) -> None:
     assert segment_size(free) == expected
+    assert segment_size(free, 1) >= segment_size(free, 12) >= MIB
 
 
 @pytest.mark.parametrize(
