@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_training import tables_command
+from anomaly_seg_training.oodmc_command import add_fit, add_measure
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -63,6 +65,20 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
     evaluate.add_argument('--threads', type=int, default=0, help='0: all cores')
     evaluate.set_defaults(run=_evaluate)
+
+    tables = commands.add_parser('tables', help='make the tables of results')
+    table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')
+    refinements = table_kinds.add_parser(
+        'refinements', help='every score after every refinement, and fused, on anomaly sets'
+    )
+    tables_command.add_refinements_arguments(refinements)
+    markdown = table_kinds.add_parser('markdown', help='write the .md beside a table .json')
+    tables_command.add_markdown_arguments(markdown)
+
+    fit = commands.add_parser('fit', help='fit what classifies pixels on a trained network')
+    add_fit(fit.add_subparsers(dest='kind', required=True, metavar='KIND'))
+    measure = commands.add_parser('measure', help='measure one method against others')
+    add_measure(measure.add_subparsers(dest='kind', required=True, metavar='KIND'))
     return parser
 
 
