@@ -91,13 +91,20 @@ def vde_refine(
     """
     if not drivable:
         return score
-    road, first, last = _span(score, labels, drivable, centre + config.road_threshold * scale)
-    column = _columns(score)
-    region = (column >= first) & (column <= last)
-    has_road = (last.amax(-2, keepdim=True) >= 0).to(score.dtype)
-    outside = score - has_road * (config.lower_outside * scale)
-    refined = torch.where(region, score + config.raise_hole * scale, outside)
-    return torch.where(road, score - config.lower_road * scale, refined)
+    road, outside, has_road = _parts(
+        score, labels, drivable, centre + config.road_threshold * scale
+    )
+    # The three parts exclude each other; an amount of 0 costs nothing.
+    refined = score
+    if config.lower_outside:
+        amount = has_road.to(score.dtype) * (config.lower_outside * scale)
+        refined = refined - outside.to(score.dtype) * amount
+    if config.raise_hole:
+        hole = ~(outside | road)
+        refined = refined + hole.to(score.dtype) * (config.raise_hole * scale)
+    if config.lower_road:
+        refined = refined - road.to(score.dtype) * (config.lower_road * scale)
+    return refined
 
 
 def vde_region(
@@ -114,35 +121,43 @@ def vde_region(
     Returns:
         True road and region, both (N, H, W) bool; the region holds the true road.
     """
-    road, first, last = _span(score, labels, drivable, threshold)
-    column = _columns(score)
-    return road, (column >= first) & (column <= last)
+    road, outside, _ = _parts(score, labels, drivable, threshold)
+    return road, ~outside
 
 
-def _span(
+def _parts(
     score: Tensor, labels: Tensor, drivable: Sequence[int], threshold: Tensor | float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return true road, (N, H, W) bool, and the first and last column of it in each row.
-
-    The columns are (N, H, 1) float32; W and -1 in a row without true road.
-    """
+    """Return true road and outside, (N, H, W), and which frames have road, (N, 1, 1); bool."""
     road = _is_any_of(labels, drivable) & (score <= threshold)
-    column = _columns(score)
-    first = torch.where(road, column, float(score.shape[-1])).amin(-1, keepdim=True)
-    last = torch.where(road, column, -1.0).amax(-1, keepdim=True)
-    return road, first, last
+    height, width = road.shape[1:]
+    length = _segment(width)
+    place = torch.arange(width, device=road.device) % length
+    # Bytes, and only then wider numbers: each row in segments, in each segment the place of the
+    # last and (counted from its end) of the first true road pixel, 1 to `length`; 0 is none.
+    byte = road.to(torch.uint8)
+    shape = (-1, height, width // length, length)
+    last = (byte * (place + 1).to(torch.uint8)).reshape(shape).amax(-1)
+    first = (byte * (length - place).to(torch.uint8)).reshape(shape).amax(-1)
+    # The same for whole rows, 1 to `width`.
+    before = torch.arange(0, width, length, dtype=torch.float32, device=road.device)
+    behind = width - length - before
+    to_last = torch.where(last > 0, last + before, 0.0).amax(-1, keepdim=True)
+    to_first = torch.where(first > 0, first + behind, 0.0).amax(-1, keepdim=True)
+    column = torch.arange(width, dtype=torch.float32, device=road.device)
+    outside = (column >= to_last) | (column < width - to_first)
+    return road, outside, to_last.amax(-2, keepdim=True) > 0
 
 
-def _columns(score: Tensor) -> Tensor:
-    """Return the number of every column, (W,) float32."""
-    return torch.arange(score.shape[-1], dtype=torch.float32, device=score.device)
+def _segment(width: int) -> int:
+    """Return the largest divisor of `width` whose places can be counted in a byte."""
+    return max(length for length in range(1, 256) if width % length == 0)
 
 
 def _is_any_of(labels: Tensor, values: Sequence[int]) -> Tensor:
     """Return where `labels` is one of `values`, bool."""
-    # ONNX Runtime compares floats, not bytes.
-    found = torch.zeros_like(labels, dtype=torch.bool)
-    values_here = labels.to(torch.float32)
-    for value in sorted(set(values)):
-        found = found | (values_here == value)
+    first, *others = sorted(set(values))
+    found = labels == first
+    for value in others:
+        found = found | (labels == value)
     return found
