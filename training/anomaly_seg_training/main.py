@@ -66,6 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument('--threads', type=int, default=0, help='0: all cores')
     evaluate.set_defaults(run=_evaluate)
 
+    info = commands.add_parser('info', help='what a data set is, and what of it is here')
+    info.add_argument('--dataset', help='a data set; without it, all are listed')
+    info.add_argument(
+        '--root', type=Path, help='its folder; without it, where to get it and how to unpack it'
+    )
+    info.add_argument('--json', type=Path, help='write what the folder holds to this file')
+    info.set_defaults(run=_info)
+
     tables = commands.add_parser('tables', help='make the tables of results')
     table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')
     refinements = table_kinds.add_parser(
@@ -124,6 +132,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     with atomic_path(arguments.out.with_suffix('.md')) as temporary:
         temporary.write_text(text, 'utf-8')
     print(text)
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.benchmark.info import show
+
+    show(arguments.dataset, arguments.root, arguments.json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

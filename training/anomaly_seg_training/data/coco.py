@@ -11,7 +11,8 @@ the teacher rarely meets: buses, trucks and trains.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ TO_CITYSCAPES = {
     13: 7,  # stop sign -> traffic sign
 }
 """COCO's category ids to Cityscapes' train ids."""
+LIKE_KNOWN = frozenset((11, 14, 15, 64))
+"""Hydrants, parking meters, benches and plants: streets hold things much like them."""
 
 _CYCLES = (2, 4)
 
@@ -65,7 +68,7 @@ def read(root: Path, *, step: int = 1) -> Iterator[Example]:
         name = file.parent.name
         if name not in annotations:
             path = root / FOLDER / 'annotations' / f'instances_{name}.json'
-            annotations[name] = _read_annotations(path) if path.is_file() else None
+            annotations[name] = read_annotations(path).objects if path.is_file() else None
         known = annotations[name]
         labels = None if known is None else draw(known.get(file.name, []), image.shape[:2])
         yield Example(f'coco/{file.stem}', image, labels, _view(image.shape[1], image.shape[0]))
@@ -76,41 +79,107 @@ def draw(objects: list[dict[str, Any]], shape: tuple[int, int]) -> NDArray[np.ui
 
     Crowds, and people where they touch a cycle (Cityscapes calls those riders), stay 255.
     """
-    labels = np.full(shape, IGNORE, np.uint8)
     cycles = np.zeros(shape, np.uint8)
-    for item in objects:
-        if item['category_id'] in _CYCLES and isinstance(item['segmentation'], list):
-            cv2.fillPoly(cycles, _polygons(item), 1)
+    outlined = [item for item in objects if isinstance(item['segmentation'], list)]
+    for item in outlined:
+        if item['category_id'] in _CYCLES:
+            cycles |= mask_of(item, shape)
     cycles = cv2.dilate(cycles, np.ones((9, 9), np.uint8)).astype(np.uint8)
-    for item in sorted(objects, key=lambda item: -float(item['area'])):
-        mask = np.zeros(shape, np.uint8)
-        if isinstance(item['segmentation'], list):
-            cv2.fillPoly(mask, _polygons(item), 1)
-        known = TO_CITYSCAPES.get(item['category_id'], IGNORE)
+
+    def label(item: dict[str, Any], mask: NDArray[np.uint8]) -> int:
         if item['category_id'] == 1 and np.any(mask & cycles):
-            known = IGNORE
-        labels[mask > 0] = known
-    return labels
+            return IGNORE
+        return TO_CITYSCAPES.get(item['category_id'], IGNORE)
+
+    return draw_values(outlined, shape, label, IGNORE)
 
 
-def _polygons(item: dict[str, Any]) -> list[NDArray[np.int32]]:
-    parts = [np.asarray(part, np.float64).reshape(-1, 2) for part in item['segmentation']]
-    return [np.round(part).astype(np.int32) for part in parts]
+def draw_values(
+    objects: Sequence[dict[str, Any]],
+    shape: tuple[int, int],
+    value: Callable[[dict[str, Any], NDArray[np.uint8]], int],
+    empty: int,
+) -> NDArray[np.uint8]:
+    """Draw objects one above the other, large ones first.
+
+    Args:
+        objects: As in COCO's annotations.
+        shape: (height, width) of the image.
+        value: Takes an object and its (H, W) mask, returns what to draw it with.
+        empty: Where no object is.
+    """
+    values = np.full(shape, empty, np.uint8)
+    for item in sorted(objects, key=lambda item: -float(item['area'])):
+        mask = mask_of(item, shape)
+        values[mask > 0] = value(item, mask)
+    return values
 
 
-def _read_annotations(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the objects of each image by the image's file name."""
+def mask_of(item: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return where an object is: (H, W) uint8, 0 or 1.
+
+    Raises:
+        ValueError: Its runs do not fill the image or are compressed.
+    """
+    segmentation = item['segmentation']
+    mask = np.zeros(shape, np.uint8)
+    if isinstance(segmentation, list):
+        parts = [np.asarray(part, np.float64).reshape(-1, 2) for part in segmentation]
+        cv2.fillPoly(mask, [np.round(part).astype(np.int32) for part in parts], 1)
+        return mask
+    # Crowds are runs of zeros and ones, in turn, down the columns.
+    runs = segmentation['counts']
+    if not isinstance(runs, list) or sum(runs) != mask.size:
+        msg = f'received runs {str(runs)[:40]}, expected a list whose sum is {mask.size}'
+        raise ValueError(msg)
+    ones = (np.arange(len(runs)) % 2).astype(np.uint8)
+    mask[:] = np.repeat(ones, runs).reshape(shape[::-1]).T
+    return mask
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Content of a file of COCO's instances.
+
+    Args:
+        objects: Objects of each image, by the image's file name.
+        shapes: (height, width) by file name, of the images for which it is told.
+        names: Category id -> name.
+    """
+
+    objects: dict[str, list[dict[str, Any]]]
+    shapes: dict[str, tuple[int, int]]
+    names: dict[int, str]
+
+    def categories(self) -> set[int]:
+        """Return the category ids that occur."""
+        return {item['category_id'] for items in self.objects.values() for item in items}
+
+
+def read_annotations(path: Path) -> Annotations:
+    """Read a file of COCO's instances.
+
+    Raises:
+        DataError: It is not in that format.
+    """
     try:
         content = json.loads(path.read_text('utf-8'))
-        names = {image['id']: image['file_name'] for image in content['images']}
+        names = {image['id']: str(image['file_name']) for image in content['images']}
+        shapes = {
+            str(image['file_name']): (int(image['height']), int(image['width']))
+            for image in content['images']
+            if 'height' in image and 'width' in image
+        }
         objects: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
         for item in content['annotations']:
             wanted = {key: item[key] for key in ('category_id', 'segmentation', 'area')}
+            wanted['iscrowd'] = item.get('iscrowd', 0)
             objects[names[item['image_id']]].append(wanted)
+        words = {int(c['id']): str(c['name']) for c in content.get('categories', [])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{path} is not in the format of COCO's instances ({error!r})"
         raise DataError(msg) from error
-    return objects
+    return Annotations(objects, shapes, words)
 
 
 def _view(width: int, height: int) -> Size:

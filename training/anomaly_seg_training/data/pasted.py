@@ -26,8 +26,8 @@ from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.data.base import Example
 from anomaly_seg_training.data.labelled import DataError
 
-KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, 11, 14, 15, 64))
-"""COCO's categories that Cityscapes knows, and hydrants, meters, benches and plants beside."""
+KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, *coco.LIKE_KNOWN))
+"""COCO's categories that Cityscapes knows, and those much like them."""
 SMALLEST = 1500
 """Pixels of a cut-out in its photograph; smaller ones are blurs."""
 BASES = ('cityscapes/train', 'cityscapes/val', 'camvid/train', 'camvid/val', 'camvid/test')
