@@ -91,12 +91,12 @@ def split_output(name: str) -> tuple[str, str]:
 
 
 def needs_statistics(name: str) -> bool:
-    """Tell whether an output is standardised by class statistics.
+    """Tell whether an output takes class statistics: what SML standardises by, VDE measures in.
 
     Raises:
         RefinementError: What follows the score is no refinement.
     """
-    return SML in parse_refinement(split_output(name)[1])
+    return not {SML, VDE}.isdisjoint(parse_refinement(split_output(name)[1]))
 
 
 def output_names(scores: tuple[str, ...], refinements: tuple[str, ...]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def test_every_ordered_choice_is_a_refinement(steps: tuple[str, ...]) -> None:
     assert parse_refinement(text) == steps
     name = output_name('max_logit', text)
     assert split_output(name) == ('max_logit', text)
-    assert needs_statistics(name) == ('sml' in steps)
+    assert needs_statistics(name) == ('sml' in steps or 'vde' in steps)
 
 
 def test_names_by_hand() -> None:
