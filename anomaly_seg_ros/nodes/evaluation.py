@@ -21,7 +21,8 @@ class Evaluation:
 
     Args:
         classes: Number of known classes.
-        max_pixels: Most pixels to pool for the anomaly figures, 4 bytes each.
+        max_pixels: Most pixels to pool for the anomaly figures, 4 bytes each, on disk beyond
+            the first 30 million.
     """
 
     def __init__(self, classes: int, max_pixels: int | None = None) -> None:
@@ -96,7 +97,7 @@ class Evaluation:
             'frames_with_anomaly': self.scored,
             'frames_not_evaluated': self.failed,
             'anomaly_pixels': anomaly['pixels'],
-            'anomaly_positives': anomaly['positives'],
+            'anomaly_positives': anomaly['anomalous_pixels'],
             'problems': self.problems,
         }
 

@@ -85,7 +85,8 @@ class EvaluatorParameters:
     )
     max_pixels: int = option(
         2**29,
-        'Most pixels pooled for AUROC, AP and FPR95; each takes 4 bytes of memory',
+        'Most pixels pooled for AUROC, AP and FPR95; each takes 4 bytes, of memory for the first '
+        '30 million and in the folder of temporary files beyond',
         used=AT_START,
         low=1,
         high=2**40,

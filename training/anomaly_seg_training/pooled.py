@@ -11,21 +11,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.files import atomic_path
-from anomaly_seg_ros.metrics import AnomalyResult, MetricError
-from anomaly_seg_ros.metrics.anomaly import result_of_counts
+from anomaly_seg_ros.metrics import AnomalyMetrics, AnomalyResult, MetricError
+from anomaly_seg_ros.metrics.runs import FileRun
 
 
 class PooledScores:
     """Scores of all pixels that count, one pair of files per image.
 
-    Memory: the anomalous pixels of all images for one score, and one image. Disk: 4 bytes per
-    score and pixel that counts.
+    Memory: one image, and what `AnomalyMetrics` needs. Disk: 4 bytes per score and pixel that
+    counts.
 
     Args:
         folder: Made if it is missing; what it holds of these outputs is used.
@@ -75,18 +74,14 @@ class PooledScores:
     def result(self, output: str) -> AnomalyResult:
         """Return the exact figures of one output over all images that are done."""
         row = self.outputs.index(output)
-        parts = [self._read(name, 'anomalous')[row] for name in self.names()]
-        positives = np.concatenate(parts) if parts else np.empty(0, np.float32)
-        thresholds, counts = np.unique(positives, return_counts=True)
-        below = np.zeros(len(thresholds), np.int64)
-        not_above = np.zeros(len(thresholds), np.int64)
-        total = 0
-        for name in self.names():
-            normal = np.asarray(self._read(name, 'normal')[row])
-            below += np.searchsorted(normal, thresholds, side='left')
-            not_above += np.searchsorted(normal, thresholds, side='right')
-            total += normal.size
-        return result_of_counts(counts, below, not_above, total)
+        names = self.names()
+        metrics = AnomalyMetrics()
+        metrics.attach(
+            [self._run(name, 'anomalous', row) for name in names],
+            [self._run(name, 'normal', row) for name in names],
+            len(names),
+        )
+        return metrics.compute()
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -96,13 +91,14 @@ class PooledScores:
         # A file that is still being written starts with a dot.
         return [f for f in self.folder.glob(f'*.{kind}.npy') if not f.name.startswith('.')]
 
-    def _read(self, name: str, kind: str) -> NDArray[Any]:
+    def _run(self, name: str, kind: str, row: int) -> FileRun:
+        """Return one row of a file, sorted as it was written."""
         path = self.folder / f'{name}.{kind}.npy'
-        rows: NDArray[Any] = np.load(path, mmap_mode='r', allow_pickle=False)
+        rows = np.load(path, mmap_mode='r', allow_pickle=False)
         if len(rows) != len(self.outputs):
             msg = (
                 f'{path} holds {len(rows)} scores, expected {len(self.outputs)}: it belongs to '
                 'another run, remove its folder'
             )
             raise MetricError(msg)
-        return rows
+        return FileRun(path, rows.offset + row * rows.strides[0], rows.shape[1])

@@ -53,7 +53,7 @@ def test_equals_scikit_learn(tmp_path: Path) -> None:
         result = pooled.result(name)
         assert result.auroc == pytest.approx(roc_auc_score(truth, values), abs=1e-12)
         assert result.ap == pytest.approx(average_precision_score(truth, values), abs=1e-12)
-        assert (result.pixels, result.positives) == (truth.size, truth.sum())
+        assert (result.pixels, result.anomalous_pixels) == (truth.size, truth.sum())
 
 
 def test_another_process_continues(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_images_without_anomaly_or_without_normal_pixels(tmp_path: Path) -> None
     pooled = PooledScores(tmp_path, ('s',))
     assert pooled.result('s').pixels == 0
     pooled.add('a', {'s': np.zeros((2, 2), np.float32)}, np.zeros((2, 2), np.uint8))
-    assert np.isnan(pooled.result('s').ap)
+    assert pooled.result('s').ap is None
     pooled.add('b', {'s': np.ones((2, 2), np.float32)}, np.ones((2, 2), np.uint8))
     result = pooled.result('s')
     assert (result.auroc, result.ap, result.fpr95, result.pixels) == (1, 1, 0, 8)
