@@ -137,8 +137,10 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
 
 def calibrate(card: Card, engine: Engine, recipe: SegmenterRecipe, data: Path) -> Card:
     """Choose score, threshold and display range on training data and generated clips."""
-    figures = anomaly_figures(engine, unknown_objects(CLIPS), card.scores)
-    score = max(card.scores, key=lambda name: figures[name].auroc)
+    results = anomaly_figures(engine, unknown_objects(CLIPS), card.scores)
+    # The clips hold unknown objects and normal pixels, so no figure is None.
+    figures = {name: result.as_dict() for name, result in results.items()}
+    score = max(card.scores, key=lambda name: figures[name]['auroc'])
     values = normal_scores(engine, labelled(recipe, data), (score,))[score]
     low, high = (float(v) for v in np.quantile(values, DISPLAY))
     threshold = Threshold(
@@ -148,7 +150,7 @@ def calibrate(card: Card, engine: Engine, recipe: SegmenterRecipe, data: Path) -
     )
     measured = {
         'synthetic clips with unknown objects (chose the score)': {
-            name: {'auroc': round(f.auroc, 4), 'ap': round(f.ap, 4), 'fpr95': round(f.fpr95, 4)}
+            name: {key: round(f[key], 4) for key in ('auroc', 'ap', 'fpr95')}
             for name, f in figures.items()
         }
     }
