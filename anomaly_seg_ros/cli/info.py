@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.bundle import Bundle, Card
+from anomaly_seg_ros.refinement.names import SML, parse_refinement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,13 +44,17 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     yield from _row('input size', str(card.input_size))
     yield from _row('classes', f'{len(card.classes)}: {", ".join(card.classes.names)}')
     yield from _row('scores', ', '.join(card.scores))
-    yield from _row('score', card.score)
+    yield from _row('refinements', ', '.join(card.refinements))
+    yield from _row('score', card.output)
     if card.threshold is None:
         yield from _row('threshold', 'none: the mask needs one, see the parameter threshold')
     else:
         yield from _row('threshold', f'{card.threshold.value:g} ({card.threshold.method})')
     if card.score_range is not None:
         yield from _row('score range', '{:g} to {:g}'.format(*card.score_range))
+    yield from _row('statistics', _statistics(card))
+    for output, entry in card.calibration.items():
+        yield from _row('calibrated', f'{output}: threshold {entry["threshold"]:g}')
     for title, table in (
         ('licence', card.licence),
         ('training', card.training),
@@ -57,6 +62,14 @@ def _lines(bundle: Bundle) -> Iterator[str]:
     ):
         for key, value in _flat(table):
             yield from _row(f'{title}: {key}', value)
+
+
+def _statistics(card: Card) -> str:
+    if card.statistics:
+        return f'of {", ".join(card.statistics)}'
+    if any(SML in parse_refinement(refinement) for refinement in card.refinements):
+        return f'none: refinements with {SML} need them, run anomaly-seg calibrate'
+    return 'none'
 
 
 def _row(key: str, value: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,36 @@ def test_text_names_what_a_user_needs(
         'input size +64x32',
         'classes +19: road, sidewalk',
         'score +max_logit',
+        'refinements +none',
+        'statistics +none$',
         r'threshold +8 \(chosen for tests\)',
         'score range +0 to 30',
         'licence: weights +Apache-2.0',
         r'files +detector.onnx \(\d+\.\d MB\)',
     ):
         assert re.search(rf'^  {line}', text, re.MULTILINE), line
+
+
+def test_what_was_calibrated_is_named(
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = shutil.copytree(tiny_bundle, tmp_path / 'copy')
+    content = json.loads((copy / 'card.json').read_text())
+    content['refinements'] = ['none', 'sml', 'suppress']
+    (copy / 'card.json').write_text(json.dumps(content))
+    assert main(['info', str(copy)]) == 0
+    text = capsys.readouterr().out
+    assert re.search('^  refinements +none, sml, suppress$', text, re.MULTILINE)
+    assert 'run anomaly-seg calibrate' in text
+    table = {'count': [1] * 19, 'mean': [0.0] * 19, 'std': [1.0] * 19}
+    content['statistics'] = {'max_logit': table}
+    entry = {'threshold': 2.5, 'method': 'for tests', 'score_range': [0, 5]}
+    content['calibration'] = {'max_logit+sml': entry}
+    (copy / 'card.json').write_text(json.dumps(content))
+    assert main(['info', str(copy)]) == 0
+    text = capsys.readouterr().out
+    assert re.search('^  statistics +of max_logit$', text, re.MULTILINE)
+    assert re.search(r'^  calibrated +max_logit\+sml: threshold 2.5$', text, re.MULTILINE)
 
 
 def test_json_is_the_card(tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
