@@ -20,6 +20,8 @@ one distance from the labels' boundary, are computed once, from the pixels of lo
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,54 +32,65 @@ from anomaly_seg_ros.refinement.dispatch import by_image, is_plain
 ITERATIONS = 4
 
 
-def boundary_levels(labels: Tensor) -> Tensor:
-    """Return in how many of the four iterations a pixel lies inside the boundary.
+class Boundaries:
+    """The class boundaries of a batch of images, and what they do to any number of scores.
 
     Args:
         labels: (N, H, W) uint8.
-
-    Returns:
-        (N, H, W) uint8, from 0, off every boundary, to 4, where labels differ.
     """
-    if is_plain(labels):
-        return by_image(fast.boundary_levels, labels)
-    inside = _differs(labels)
-    levels = inside.to(torch.uint8)
-    for _ in range(ITERATIONS - 1):
-        inside = _dilate(inside)
-        levels = levels + inside.to(torch.uint8)
-    return levels
 
+    def __init__(self, labels: Tensor) -> None:
+        self._labels = labels
 
-def suppress_boundaries(score: Tensor, levels: Tensor) -> Tensor:
-    """Replace the scores inside the boundary.
+    @cached_property
+    def levels(self) -> Tensor:
+        """In how many of the iterations a pixel lies inside the boundary, (N, H, W) uint8.
 
-    A boundary pixel takes the mean of the pixels of lower level in the 3 x 3 window around it,
-    where the image's border pixels count again beyond the border (replicate padding); it keeps
-    its score if there are none.
+        From 0, off every boundary, to 4, where labels differ.
+        """
+        if is_plain(self._labels):
+            return by_image(fast.boundary_levels, self._labels)
+        inside = _differs(self._labels)
+        levels = inside.to(torch.uint8)
+        for _ in range(ITERATIONS - 1):
+            inside = _dilate(inside)
+            levels = levels + inside.to(torch.uint8)
+        return levels
 
-    Args:
-        score: (N, H, W), any floating type, finite.
-        levels: (N, H, W) uint8 of `boundary_levels`.
+    def suppress(self, score: Tensor) -> Tensor:
+        """Replace the scores inside the boundary.
 
-    Returns:
-        (N, H, W) float32.
-    """
-    score = score.float()
-    if is_plain(score):
-        return by_image(fast.suppress_boundaries, score, levels)
-    for level in range(1, ITERATIONS + 1):
-        valid = (levels < level).to(torch.uint8)
-        count = _window_sum(valid)
-        replaced = (levels == level) & (count > 0)
-        replaced = replaced.to(torch.uint8)
-        kept = 1 - replaced.to(score.dtype)
-        # Nine times the mean over the window is its sum; where nothing is replaced, 0 / >= 1.
-        gain = (replaced * 9).to(score.dtype) / (count.to(score.dtype) + kept)
-        window = F.pad((score * valid.to(score.dtype))[:, None], (1, 1, 1, 1), mode='replicate')
-        mean = F.avg_pool2d(window, 3, 1)[:, 0]
-        score = score * kept + mean * gain
-    return score
+        A boundary pixel takes the mean of the pixels of lower level in the 3 x 3 window around
+        it, where the image's border pixels count again beyond the border (replicate padding); it
+        keeps its score if there are none.
+
+        Args:
+            score: (N, H, W), any floating type, finite.
+
+        Returns:
+            (N, H, W) float32.
+        """
+        score = score.float()
+        if is_plain(score):
+            return by_image(fast.suppress_boundaries, score, self.levels)
+        for valid, kept, gain in self._weights:
+            window = F.pad((score * valid)[:, None], (1, 1, 1, 1), mode='replicate')
+            score = score * kept + F.avg_pool2d(window, 3, 1)[:, 0] * gain
+        return score
+
+    @cached_property
+    def _weights(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """By level, (N, H, W) float32: which pixels are read, which stay, factors of the mean."""
+        weights = []
+        for level in range(1, ITERATIONS + 1):
+            valid = (self.levels < level).to(torch.uint8)
+            count = _window_sum(valid)
+            replaced = ((self.levels == level) & (count > 0)).to(torch.uint8)
+            kept = 1 - replaced.float()
+            # Nine times the mean over the window is its sum; where nothing is replaced 0 / >= 1.
+            gain = (replaced * 9).float() / (count.float() + kept)
+            weights.append((valid.float(), kept, gain))
+        return weights
 
 
 def _differs(labels: Tensor) -> Tensor:

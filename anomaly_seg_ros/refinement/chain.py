@@ -9,7 +9,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from anomaly_seg_ros.refinement.boundary import boundary_levels, suppress_boundaries
+from anomaly_seg_ros.refinement.boundary import Boundaries
 from anomaly_seg_ros.refinement.names import (
     SML,
     SMOOTH,
@@ -75,7 +75,7 @@ class RefinedScores:
         if step == SML:
             return standardise(before, self.labels, self._statistics_of(score, steps))
         if step == SUPPRESS:
-            return suppress_boundaries(before, self._levels)
+            return self._boundaries.suppress(before)
         if step == SMOOTH:
             return smooth(before)
         assert step == VDE
@@ -104,5 +104,5 @@ class RefinedScores:
         return self._labels()
 
     @cached_property
-    def _levels(self) -> Tensor:
-        return boundary_levels(self.labels)
+    def _boundaries(self) -> Boundaries:
+        return Boundaries(self.labels)

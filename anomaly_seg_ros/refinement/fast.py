@@ -29,7 +29,7 @@ def boundary_levels(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         labels: (H, W).
 
     Returns:
-        (H, W), from 0 to 4; see `boundary.boundary_levels`.
+        (H, W), from 0 to 4; see `boundary.Boundaries.levels`.
     """
     different = cv2.dilate(labels, _CROSS) != cv2.erode(labels, _SQUARE)
     inside = different.view(np.uint8)
@@ -50,7 +50,7 @@ def suppress_boundaries(
         levels: (H, W) of `boundary_levels`.
 
     Returns:
-        (H, W); see `boundary.suppress_boundaries`.
+        (H, W); see `boundary.Boundaries.suppress`.
     """
     width = score.shape[1]
     padded = cv2.copyMakeBorder(score, 1, 1, 1, 1, cv2.BORDER_REPLICATE)

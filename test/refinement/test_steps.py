@@ -26,7 +26,7 @@ torch = pytest.importorskip('torch')
 from torch import Tensor  # noqa: E402
 
 from anomaly_seg_ros.refinement import boundary, smoothing  # noqa: E402
-from anomaly_seg_ros.refinement.boundary import boundary_levels, suppress_boundaries  # noqa: E402
+from anomaly_seg_ros.refinement.boundary import Boundaries  # noqa: E402
 from anomaly_seg_ros.refinement.smoothing import smooth  # noqa: E402
 from anomaly_seg_ros.refinement.standardise import standardise  # noqa: E402
 
@@ -51,7 +51,7 @@ def batch(array: NDArray[Any]) -> Tensor:
 
 
 def suppress(score: NDArray[Any], labels: Labels) -> NDArray[Any]:
-    return suppress_boundaries(batch(score), boundary_levels(batch(labels)))[0].numpy()
+    return Boundaries(batch(labels)).suppress(batch(score))[0].numpy()
 
 
 def scores_like(labels: Labels, seed: int = 0) -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ def test_levels_count_the_published_boundaries(name: str) -> None:
     labels = MAPS[name]
     base = base_boundary(labels)
     expected = sum(expand(base, radius).astype(int) for radius in (3, 2, 1, 0))
-    levels = boundary_levels(batch(labels))
+    levels = Boundaries(batch(labels)).levels
     assert levels.dtype == torch.uint8
     np.testing.assert_array_equal(levels[0].numpy(), expected)
 
@@ -124,7 +124,7 @@ def test_a_straight_boundary_by_hand() -> None:
     labels[:, 10:] = 1
     score = np.full(labels.shape, 7, np.float32)
     score[:, :6], score[:, 14:] = 1, 3
-    levels = boundary_levels(batch(labels))[0]
+    levels = Boundaries(batch(labels)).levels[0]
     assert levels[0].tolist() == [0] * 6 + [1, 2, 3, 4, 4, 3, 2, 1] + [0] * 6
     expected = np.where(labels == 0, 1, 3)
     np.testing.assert_allclose(suppress(score, labels), expected, atol=1e-5)
@@ -133,7 +133,7 @@ def test_a_straight_boundary_by_hand() -> None:
 def test_only_boundaries_change() -> None:
     labels = MAPS['islands']
     score = scores_like(labels)
-    outside = boundary_levels(batch(labels))[0].numpy() == 0
+    outside = Boundaries(batch(labels)).levels[0].numpy() == 0
     assert outside.any()
     np.testing.assert_array_equal(suppress(score, labels)[outside], score[outside])
 
@@ -142,7 +142,7 @@ def test_only_boundaries_change() -> None:
 def test_nothing_to_take_from_changes_nothing(name: str) -> None:
     labels = MAPS[name]
     score = scores_like(labels)
-    levels = boundary_levels(batch(labels))[0].numpy()
+    levels = Boundaries(batch(labels)).levels[0].numpy()
     if name in ('one class', 'ignore everywhere'):
         assert not levels.any()
     result = suppress(score, labels)
@@ -206,7 +206,7 @@ def test_standardisation_is_the_published_one() -> None:
 
 STEPS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     'standardise': lambda s, c: standardise(s, c, torch.tensor([[1.0] * 5, [2.0] * 5])),
-    'suppress': lambda s, c: suppress_boundaries(s, boundary_levels(c)),
+    'suppress': lambda s, c: Boundaries(c).suppress(s),
     'smooth': lambda s, c: smooth(s),
 }
 
