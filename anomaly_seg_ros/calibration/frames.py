@@ -66,17 +66,25 @@ class FramePlan:
         """How many frames the second part has, as far as known beforehand."""
         return self.total - self.statistics
 
+    @property
+    def runs(self) -> int:
+        """How many frames are run: the first part, then all that `survey` yields."""
+        return self.statistics + -(-self.statistics // self._every) + self.thresholds
+
+    @property
+    def _every(self) -> int:
+        return -(-self.statistics // SURVEY_FRAMES)
+
     def first_part(self) -> Iterator[SourceFrame]:
         """Yield the frames for class statistics."""
         yield from islice(self.source, 0, self.statistics * self.step, self.step)
 
     def survey(self) -> Iterator[tuple[SourceFrame, bool]]:
         """Yield some frames of the first part, then all of the second; True with the second."""
-        every = -(-self.statistics // SURVEY_FRAMES)
         for index, frame in enumerate(islice(self.source, 0, None, self.step)):
             if index >= self.statistics:
                 yield frame, True
-            elif index % every == 0:
+            elif index % self._every == 0:
                 yield frame, False
 
 

@@ -34,7 +34,7 @@ from anomaly_seg_ros.refinement.statistics import ClassStatistics
 from anomaly_seg_ros.sources import FrameSource, SourceFrame
 
 Loader = Callable[[Bundle], Engine]
-Progress = Callable[[], object]
+Progress = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def calibrate(
     source: FrameSource,
     config: CalibrationConfig,
     load: Loader,
-    progress: Progress = lambda: None,
+    progress: Progress = lambda _: None,
 ) -> Calibration:
     """Take class statistics and thresholds of a bundle from normal drives.
 
@@ -71,7 +71,7 @@ def calibrate(
             calls normal count.
         config: What is asked for.
         load: Loads a bundle into an engine.
-        progress: Called once per frame that is run.
+        progress: Called after every frame with how many will be run, as far as known.
 
     Raises:
         CalibrationError: The bundle does not offer what is asked for, there are too few frames,
@@ -82,17 +82,19 @@ def calibrate(
     plan = FramePlan.make(source, config)
     check_frames(plan.thresholds, config.promise)
     card, fresh = bundle.card, not config.keep_statistics
+    runs = plan.runs if fresh else plan.runs - plan.statistics
     if fresh:
-        card = replace(card, statistics=_statistics(bundle, plan, load, progress))
+        card = replace(card, statistics=_statistics(bundle, plan, load, lambda: progress(runs)))
     found = _Found(outputs, config, plan)
     with _loaded(load, Bundle(bundle.path, card)) as engine:
         for frame, counts in plan.survey():
             found.add(frame, engine.run(frame.image[np.newaxis], outputs), counts)
-            progress()
+            progress(runs)
         engine_name, device = engine.name, engine.device
     entries = found.entries()
+    card = _updated(card, entries, fresh=fresh)
     return Calibration(
-        card=_updated(card, entries, fresh=fresh),
+        card=card,
         report={
             'bundle': card.name,
             'engine': engine_name,
@@ -213,7 +215,7 @@ class _Found:
 
 
 def _statistics(
-    bundle: Bundle, plan: FramePlan, load: Loader, progress: Progress
+    bundle: Bundle, plan: FramePlan, load: Loader, progress: Callable[[], object]
 ) -> dict[str, dict[str, list[Any]]]:
     """Return class statistics of every score, at the size at which they are applied."""
     card = bundle.card

@@ -30,7 +30,7 @@ from anomaly_seg_ros.cleanup import CleanupConfig
 _LEAST_LIMIT = 10.0
 """A frame counts with ten times the rate at least, or the promise would say too little."""
 _SLACK = 2.5
-"""How many times as many frames as the least a limit that is chosen here leaves."""
+"""A limit that is chosen here leaves about so many times the least number of frames."""
 _CLEANED_THRESHOLDS = 64
 """Every candidate needs the regions of every frame; fewer are looked at."""
 
@@ -82,13 +82,8 @@ def least_frames(promise: Promise) -> int:
     limit = promise.frame_limit
     least = min(1.0, _LEAST_LIMIT * promise.rate) if limit is None else limit
     if promise.guarantee == EXPECTATION:
-        wanted = 2 if limit is None else 1
-        return max(math.ceil(wanted * least / promise.rate * (1 - 1e-12)) - 1, 1)
-    needed = bounds.betting_frames(promise.rate, least, promise.failure)
-    if limit is None:
-        slack = _SLACK * -math.log(promise.failure) * least / promise.rate
-        needed = max(needed, math.ceil(slack * (1 - 1e-12)))
-    return needed
+        return max(math.ceil(least / promise.rate * (1 - 1e-12)) - 1, 1)
+    return bounds.betting_frames(promise.rate, least, promise.failure)
 
 
 def check_frames(frames: int, promise: Promise) -> None:

@@ -140,7 +140,12 @@ def run(args: argparse.Namespace) -> int:
 
     begin = time.perf_counter()
     with tqdm(desc='calibrate', unit='frame') as bar:
-        result = calibrate(bundle, source, config, load, bar.update)
+
+        def progress(total: int) -> None:
+            bar.total = total
+            bar.update()
+
+        result = calibrate(bundle, source, config, load, progress)
     written = store(bundle, result.card, args.out)
     report = {**result.report, 'seconds': time.perf_counter() - begin}
     if args.json:
