@@ -19,6 +19,7 @@ DOCUMENTS = (
     'docs/architecture.md',
     'docs/bags.md',
     'docs/bundles.md',
+    'docs/calibration.md',
     'docs/commands.md',
     'docs/launch.md',
     'docs/node.md',
