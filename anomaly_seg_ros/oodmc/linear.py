@@ -24,7 +24,7 @@ from anomaly_seg_ros.oodmc.sampler import BATCH, Sampler, check_count
 
 _TILE_VALUES = 400_000
 """Logits of a tile's batch of samples: 1.6 MB, about what a core's cache holds."""
-_CHUNK = 16
+_CHUNK = 32
 """Samples at a time within a tile."""
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anomaly_seg_ros.oodmc import Sampling
     from anomaly_seg_training.oodmc_fit import Network
 
+PROGRAM = 'anomaly-seg-lab'
+
 
 def add_fit(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``oodmc`` to the parsers of ``fit``."""
@@ -135,7 +137,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         network, sampling, spec, examples, kind=arguments.classifier, pixels=arguments.pixels,
         seed=arguments.seed, regularisation=arguments.regularisation,
     )  # fmt: skip
-    model = with_origin(model, {'provenance': provenance(seed=arguments.seed)})
+    model = with_origin(model, {'provenance': provenance(seed=arguments.seed, program=PROGRAM)})
     model.save(arguments.out)
     print(f'{arguments.out}: held-out images {model.fitted["held_out"]}')
 
@@ -152,7 +154,7 @@ def _measure(arguments: argparse.Namespace) -> None:
             'numbers of samples from 1 and a step of 1 or more'
         )
         raise LabError(msg)
-    origin = provenance(seed=arguments.seed)
+    origin = provenance(seed=arguments.seed, program=PROGRAM)
     network = _open(arguments)
     content = compare(
         network, _sampling(arguments, network, counts[-1]), arguments.data, counts=counts,
