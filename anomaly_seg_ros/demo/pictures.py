@@ -15,8 +15,9 @@ from anomaly_seg_ros.bags.cdr import read_stamp
 from anomaly_seg_ros.bags.messages import read_map, read_rgb
 from anomaly_seg_ros.bags.reader import Bag, RawMessage
 from anomaly_seg_ros.bags.steps import stamped
+from anomaly_seg_ros.classes import ClassSet
 from anomaly_seg_ros.files import atomic_path
-from anomaly_seg_ros.render import VideoWriter, contact_sheet, heat
+from anomaly_seg_ros.render import Key, VideoWriter, contact_sheet, heat, key_panel
 from anomaly_seg_ros.selection import Selection
 
 ROWS = 4
@@ -54,14 +55,20 @@ def write_video(
 
 
 def write_sheet(
-    input_bag: Path, topic: str, output_bag: Path, selection: Selection, path: Path
+    input_bag: Path,
+    topic: str,
+    output_bag: Path,
+    classes: ClassSet,
+    selection: Selection,
+    path: Path,
 ) -> None:
-    """Write a PNG of a few moments: camera, overlay, score, and mask where there is one.
+    """Write a PNG of a few moments with a key: camera, overlay, score, mask where there is one.
 
     Args:
         input_bag: The bag that was played.
         topic: Its image topic.
         output_bag: The bag with the detector's outputs.
+        classes: The classes in the overlay.
         selection: The score: its name and its display range.
         path: The file to make.
     """
@@ -97,7 +104,15 @@ def write_sheet(
             cells.append(np.repeat(read_map(found['anomaly_mask'][stamp].data)[..., None], 3, 2))
             captions.append('mask')
     sheet = contact_sheet(cells, columns=len(names) + 1, captions=captions, cell_width=CELL_WIDTH)
-    write_png(path, sheet)
+    key = Key(selection.output, classes, selection.score_range, selection.threshold)
+    write_png(path, _with_key(sheet, key))
+
+
+def _with_key(sheet: NDArray[np.uint8], key: Key) -> NDArray[np.uint8]:
+    """Return a sheet with a key below it; those in the small overlays cannot be read."""
+    panel = key_panel(key, sheet.shape[1])
+    sides = ((0, 0), (0, sheet.shape[1] - panel.shape[1]), (0, 0))
+    return np.concatenate([sheet, np.pad(panel, sides)])
 
 
 def write_png(path: Path, image: NDArray[np.uint8]) -> None:

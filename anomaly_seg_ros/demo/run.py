@@ -97,7 +97,8 @@ def run_demo(demo: Demo) -> dict[str, Any]:
         )
     with tqdm(total=figures['frames_out'], desc='video', unit='frame') as video_bar:
         write_video(output, OVERLAY_TOPIC, demo.out / 'overlay.mp4', video_bar.update)
-    write_sheet(bag, topic, output, demo.selection, demo.out / 'contact_sheet.png')
+    sheet = demo.out / 'contact_sheet.png'
+    write_sheet(bag, topic, output, demo.card.classes, demo.selection, sheet)
     summary = {
         **{key: figures[key] for key in KEYS},
         'input': demo.input,

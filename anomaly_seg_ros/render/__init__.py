@@ -3,6 +3,7 @@
 """Pictures of results: overlays, legends, contact sheets and videos. Images are RGB uint8."""
 
 from anomaly_seg_ros.render.errors import RenderError
+from anomaly_seg_ros.render.key import Key, draw_key, key_panel
 from anomaly_seg_ros.render.legend import caption, class_legend, colour_bar, mask_legend
 from anomaly_seg_ros.render.overlay import CONTENTS, overlay
 from anomaly_seg_ros.render.palette import colorize, heat
@@ -11,6 +12,7 @@ from anomaly_seg_ros.render.video import VideoWriter
 
 __all__ = [
     'CONTENTS',
+    'Key',
     'RenderError',
     'VideoWriter',
     'caption',
@@ -18,7 +20,9 @@ __all__ = [
     'colorize',
     'colour_bar',
     'contact_sheet',
+    'draw_key',
     'heat',
+    'key_panel',
     'mask_legend',
     'overlay',
 ]

@@ -48,10 +48,10 @@ def draw_key(image: Pixels, key: Key) -> None:
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return
     row = min(max(height // 32, 12), 40)
-    panel = _panel(key, width, row)
+    panel = key_panel(key, width, row)
     if 3 * panel.shape[0] > height:
         # Many classes over a narrow image; the score is what matters.
-        panel = _panel(replace(key, classes=None), width, row)
+        panel = key_panel(replace(key, classes=None), width, row)
     if not panel.size:
         return
     place = image[: panel.shape[0], : panel.shape[1]]
@@ -59,7 +59,20 @@ def draw_key(image: Pixels, key: Key) -> None:
 
 
 @lru_cache(maxsize=4)
-def _panel(key: Key, width: int, row: int) -> Pixels:
+def key_panel(key: Key, width: int, row: int = 24) -> Pixels:
+    """Return a key as a picture of its own.
+
+    Args:
+        key: What it explains.
+        width: Its greatest width in pixels, at least 64.
+        row: Height of a line in pixels, at least 8.
+
+    Returns:
+        (H, up to width, 3) uint8, RGB; it is shared between calls, so it must not be changed.
+
+    Raises:
+        RenderError: The key's range is empty or the picture too small.
+    """
     blocks = []
     if key.score_range is not None:
         bar = min(19 * row, width if key.classes is None else width // 2)
