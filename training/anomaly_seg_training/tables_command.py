@@ -1,0 +1,123 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``anomaly-seg-lab tables``: results as JSON, and as Markdown beside it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from anomaly_seg_ros.files import atomic_path, write_json
+from anomaly_seg_training.errors import LabError
+
+_ERFNET = ('num_classes=20', 'known_classes=19')
+
+
+def add_refinements_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``tables refinements``."""
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    parser.add_argument(
+        '--checkpoint',
+        type=Path,
+        required=True,
+        help="the network's weights, .pth or .safetensors",
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
+    )
+    parser.add_argument(
+        '--work', type=Path,
+        help='folder of what can be used again, many GB (default: that of --out, .work for .json)',
+    )  # fmt: skip
+    parser.add_argument('--segmenter', default='erfnet', help='default: %(default)s')
+    parser.add_argument(
+        '--option', action='append', metavar='KEY=VALUE',
+        help=f'of the network; may be repeated (default: {" ".join(_ERFNET)})',
+    )  # fmt: skip
+    for name, default in (('--mean', 0.0), ('--std', 1.0)):
+        parser.add_argument(
+            name, nargs=3, type=float, default=(default,) * 3, metavar=('R', 'G', 'B'),
+            help=f'of RGB in [0, 1] (default: {default:g})',
+        )  # fmt: skip
+    parser.add_argument('--sets', metavar='A,B', help='default: all')
+    parser.add_argument(
+        '--sizes', metavar='A,B', default='native,1024x512',
+        help='of images and network: native or WxH (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--flip', metavar='A,B', default='',
+        help='sizes at which the mean with the mirrored image is measured, too (default: none)',
+    )  # fmt: skip
+    parser.add_argument('--scores', metavar='A,B', help='default: all')
+    parser.add_argument('--refinements', metavar='A,B', help='default: the cumulative list')
+    parser.add_argument(
+        '--statistics', metavar='A,B', default='cityscapes,camvid',
+        help='sources of class statistics: cityscapes, camvid, dashcam (default: %(default)s)',
+    )  # fmt: skip
+    parser.add_argument('--images', type=int, help='of each set at most so many, to try it out')
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument('--threads', type=int, default=0, help="CPU threads (0: torch's own)")
+    parser.set_defaults(run=_refinements)
+
+
+def add_markdown_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``tables markdown``."""
+    parser.add_argument('file', type=Path, help='a .json file that `tables refinements` wrote')
+    parser.set_defaults(run=_markdown)
+
+
+def _refinements(arguments: argparse.Namespace) -> None:
+    import cv2
+    import torch
+
+    from anomaly_seg_ros.bundle import Preprocessing
+    from anomaly_seg_ros.cli.export import parse_options
+    from anomaly_seg_training.maps import PASSES
+    from anomaly_seg_training.refinement_table import Network, Table, TableConfig
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+        cv2.setNumThreads(arguments.threads)
+    chosen: dict[str, Any] = {
+        key: tuple(value.split(','))
+        for key in ('sets', 'scores', 'refinements')
+        if (value := getattr(arguments, key)) is not None
+    }
+    config = TableConfig(
+        resolutions=tuple(arguments.sizes.split(',')),
+        passes={size: PASSES for size in arguments.flip.split(',') if size},
+        statistics=tuple(arguments.statistics.split(',')),
+        images=arguments.images,
+        seed=arguments.seed,
+        **chosen,
+    )
+    network = Network(
+        arguments.segmenter,
+        parse_options(list(_ERFNET) if arguments.option is None else arguments.option),
+        arguments.checkpoint,
+        Preprocessing(tuple(arguments.mean), tuple(arguments.std)),
+    )
+    work = arguments.work or arguments.out.with_suffix('.work')
+    content = Table(config, network, arguments.data, work).build()
+    write_json(arguments.out, content)
+    print(_write_markdown(arguments.out, content))
+
+
+def _markdown(arguments: argparse.Namespace) -> None:
+    try:
+        content = json.loads(arguments.file.read_text('utf-8'))
+    except (OSError, ValueError) as error:
+        msg = f'cannot read the table {arguments.file} ({error}): give a .json file of a table'
+        raise LabError(msg) from error
+    print(_write_markdown(arguments.file, content))
+
+
+def _write_markdown(file: Path, content: dict[str, Any]) -> str:
+    from anomaly_seg_training.refinement_markdown import markdown
+
+    text = markdown(content)
+    with atomic_path(file.with_suffix('.md')) as temporary:
+        temporary.write_text(text, 'utf-8')
+    return text
