@@ -24,14 +24,17 @@ class SegmentationResult:
             NaN when no pixel counts.
         iou: Per class true positives / (true positives + false positives + false negatives);
             NaN for a class that is present in neither.
-        accuracy: Correct pixels / pixels; NaN when no pixel counts.
+        accuracy: Pixel accuracy, correct pixels / pixels; NaN when no pixel counts.
         pixels: Pixels with a ground-truth class.
+        false_positive_rate: Per class the pixels of other classes that are taken for it, of all
+            pixels of other classes; NaN where there are none.
     """
 
     miou: float
     iou: tuple[float, ...]
     accuracy: float
     pixels: int
+    false_positive_rate: tuple[float, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for JSON, None in place of NaN."""
@@ -40,6 +43,7 @@ class SegmentationResult:
             'iou': [_or_none(value) for value in self.iou],
             'accuracy': _or_none(self.accuracy),
             'pixels': self.pixels,
+            'false_positive_rate': [_or_none(value) for value in self.false_positive_rate],
         }
 
 
@@ -117,14 +121,19 @@ class ConfusionMatrix:
         union = self._counts.sum(axis=1) + square.sum(axis=0) - correct
         pixels = int(self._counts.sum())
         if pixels == 0:
-            return SegmentationResult(math.nan, (math.nan,) * self.num_classes, math.nan, 0)
+            nothing = (math.nan,) * self.num_classes
+            return SegmentationResult(math.nan, nothing, math.nan, 0, nothing)
         iou = np.full(self.num_classes, np.nan)
         np.divide(correct, union, out=iou, where=union > 0)
+        others = pixels - self._counts.sum(axis=1)
+        wrong = np.full(self.num_classes, np.nan)
+        np.divide(square.sum(axis=0) - correct, others, out=wrong, where=others > 0)
         return SegmentationResult(
             miou=float(np.nanmean(iou)),
             iou=tuple(float(value) for value in iou),
             accuracy=float(correct.sum()) / pixels,
             pixels=pixels,
+            false_positive_rate=tuple(float(value) for value in wrong),
         )
 
 

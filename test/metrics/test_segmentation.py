@@ -29,6 +29,15 @@ def test_equals_scikit_learn() -> None:
     assert result.iou == pytest.approx(iou, abs=1e-12)
     assert result.miou == pytest.approx(iou.mean(), abs=1e-12)
     assert result.accuracy == pytest.approx((target == prediction)[valid].mean())
+    for label, rate in enumerate(result.false_positive_rate):
+        others = valid & (target != label)
+        assert rate == pytest.approx(np.mean(prediction[others] == label))
+
+
+def test_a_class_without_others_has_no_false_positive_rate() -> None:
+    matrix = ConfusionMatrix(2)
+    matrix.update(np.array([0, 1, 1, 1], np.uint8), np.array([1, 1, 1, 1], np.uint8))
+    assert matrix.compute().as_dict()['false_positive_rate'] == [0.25, None]
 
 
 def test_absent_classes_are_left_out_and_wrong_ones_count_zero() -> None:
