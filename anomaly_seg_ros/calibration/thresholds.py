@@ -98,13 +98,18 @@ def check_frames(frames: int, promise: Promise) -> None:
     sure = '' if promise.guarantee == EXPECTATION else f' with {promise.confidence:.0%} confidence'
     msg = (
         f'{frames} frames are left for the threshold, but {promise.rate:g} at the level '
-        f'{promise.level}{sure} needs at least {least}: add frames, or ask for a higher rate'
+        f'{promise.level}{sure} needs at least {least}: add frames'
     )
+    if promise.level == FRAME and frames > 0:
+        exact = 1 / (frames + 1)
+        if promise.guarantee != EXPECTATION:
+            exact = 1 - promise.failure ** (1 / frames)
+        msg += f', or ask for a rate of {math.ceil(1e4 * exact) / 1e4:g} or more'
     if promise.frame_limit is not None:
-        msg += ' or a lower frame limit'
+        msg += ', or for a lower frame limit'
     elif promise.guarantee != EXPECTATION:
         weaker = least_frames(Promise(promise.rate, promise.level, EXPECTATION))
-        msg += f' or for the guarantee {EXPECTATION} (at least {weaker})'
+        msg += f', or for the guarantee {EXPECTATION} (at least {weaker})'
     raise CalibrationError(msg)
 
 

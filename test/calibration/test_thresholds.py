@@ -222,7 +222,7 @@ def test_least_frames(promise: Promise, least: int) -> None:
 
 def test_a_whole_frame_in_a_thousand_needs_thousands_of_frames() -> None:
     assert least_frames(Promise(0.001, frame_limit=1.0)) > 2995
-    with pytest.raises(CalibrationError, match='or a lower frame limit'):
+    with pytest.raises(CalibrationError, match='or for a lower frame limit'):
         PixelThresholds(
             Promise(0.001, frame_limit=1.0), np.zeros(1, np.float32), 99, PLAIN, LIMITS
         ).result()
@@ -234,6 +234,14 @@ def test_errors_say_what_would_do() -> None:
         thresholds.result()
     with pytest.raises(CalibrationError, match=r'guarantee expectation \(at least 99\)'):
         thresholds.result()
+    # What is suggested is possible.
+    for guarantee, rate in (('probability', '0.0582'), ('expectation', '0.0197')):
+        thresholds = FrameThresholds(Promise(0.01, 'frame', guarantee), PLAIN, LIMITS)
+        for _ in range(50):
+            thresholds.update_level(0.0)
+        with pytest.raises(CalibrationError, match=f'ask for a rate of {rate} or more'):
+            thresholds.result()
+        assert least_frames(Promise(float(rate), 'frame', guarantee)) <= 50
 
 
 @pytest.mark.parametrize(
