@@ -176,13 +176,13 @@ def spell(values: Iterable[int]) -> str:
     >>> spell([0, 1, 2, 3, 255])
     '0-3, 255'
     """
-    parts: list[list[int]] = []
+    runs: list[list[int]] = []
     for value in sorted(values):
-        if parts and value == parts[-1][-1] + 1:
-            parts[-1].append(value)
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
         else:
-            parts.append([value])
-    texts = [str(p[0]) if len(p) == 1 else f'{p[0]}-{p[-1]}' for p in parts]
+            runs.append([value])
+    texts = [f'{r[0]}-{r[-1]}' if len(r) > 2 else ', '.join(map(str, r)) for r in runs]
     return ', '.join(texts)
 
 
