@@ -26,6 +26,8 @@ _TILE_VALUES = 400_000
 """Logits of a tile's batch of samples: 1.6 MB, about what a core's cache holds."""
 _CHUNK = 32
 """Samples at a time within a tile."""
+_BLOCK = 256
+"""Samples whose masked weights are kept at a time: about 1 kB each for ERFNet."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,15 @@ class LinearSampler(Sampler[LinearHead]):
         """Return the moments of some samples' logits, tile by tile; see `Sampler.moments`."""
         del batch
         check_count(count)
+        whole = self._block(prepared, order, seed, min(count, _BLOCK), first, softmax=softmax)
+        for start in range(_BLOCK, count, _BLOCK):
+            size = min(_BLOCK, count - start)
+            whole.merge(self._block(prepared, order, seed, size, first + start, softmax=softmax))
+        return whole
+
+    def _block(
+        self, prepared: LinearHead, order: int, seed: int, count: int, first: int, *, softmax: bool
+    ) -> Moments:
         classes, per_position, channels = prepared.weight.shape
         # Of deviations from the exact mean, which keeps all digits of small variances.
         masked = self._masked_weights(prepared, seed, first, count)

@@ -170,6 +170,18 @@ def test_parts_of_a_stream_merge_to_the_whole(
     )
 
 
+def test_blocks_of_samples_merge_to_the_whole(
+    streetnet: Segmenter, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = create_sampler(streetnet, Sampling(resolve(streetnet)))
+    prepared = sampler.prepare(image)
+    whole = sampler.moments(prepared, 4, 0, 23)
+    monkeypatch.setattr('anomaly_seg_ros.oodmc.linear._BLOCK', 5)
+    parts = sampler.moments(prepared, 4, 0, 23)
+    assert parts.count == whole.count == 23
+    close(parts.stack(), whole.stack())
+
+
 def test_the_seed_decides_and_nothing_else(erfnet: Segmenter, image: torch.Tensor) -> None:
     sampler = create_sampler(erfnet, Sampling(resolve(erfnet)))
     prepared = sampler.prepare(image)
