@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from support import benchmark_layouts as layouts
 
+from anomaly_seg_ros.metrics import AnomalyResult, ComponentRule
 from anomaly_seg_training.benchmark import (
     BENCHMARKS,
     PROTOCOLS,
-    ComponentRule,
     Protocol,
     inspect,
     open_benchmark,
@@ -139,7 +139,7 @@ def test_protocols_say_what_the_sources_say() -> None:
     table = {name: PROTOCOLS.get(name) for name in PROTOCOLS}
     assert {name for name, p in table.items() if not p.pooled} == {'caos'}
     assert {name: p.fpr_rule for name, p in table.items() if p.fpr_rule != 'first'} == {
-        'caos': 'nearest'
+        'caos': 'caos'
     }
     assert {name: p.components for name, p in table.items() if p.components} == {
         'smiyc-anomaly': ComponentRule(500, 100),
@@ -155,7 +155,7 @@ def test_protocols_say_what_the_sources_say() -> None:
     for name, protocol in table.items():
         assert protocol.name == name
         assert json.loads(json.dumps(protocol.as_dict()))['source'] == protocol.source
-        assert protocol.fpr_field in ('fpr95', 'fpr95_nearest')
+        assert protocol.fpr_field in AnomalyResult.__dataclass_fields__
 
 
 def test_caos_counts_ignored_pixels_as_normal_and_others_do_not() -> None:
@@ -191,3 +191,9 @@ def test_rules_that_nothing_understands_are_refused(field: str) -> None:
     with pytest.raises(ValueError, match=r"received 'other', expected one of"):
         replace(PROTOCOLS.get('caos'), **{field: 'other'})
     assert isinstance(PROTOCOLS.get('caos'), Protocol)
+
+
+def test_the_document_names_every_data_set_and_protocol() -> None:
+    repository = Path(__file__).resolve().parent.parent.parent
+    text = (repository / 'docs' / 'datasets.md').read_text('utf-8')
+    assert [name for name in (*BENCHMARKS, *PROTOCOLS) if f'| `{name}` |' not in text] == []

@@ -14,7 +14,8 @@ import pytest
 
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.images import read_label_map
-from anomaly_seg_training.data import READERS, DataError, anomaly, camvid, histogram
+from anomaly_seg_training.data import READERS, DataError, anomaly, camvid, coco, histogram
+from anomaly_seg_training.data.labelled import spell
 
 Save = Callable[[Path, np.ndarray], None]
 
@@ -137,6 +138,36 @@ def test_coco_objects_that_streets_know_are_labels(data: Path, tmp_path: Path) -
     (folder / 'instances_train2017.json').write_text('{"images": []}')
     with pytest.raises(DataError, match="not in the format of COCO's instances"):
         list(READERS.get('coco')(tmp_path))
+
+
+def test_outlines_and_runs_of_coco_draw_the_same_object() -> None:
+    outline = {'segmentation': [[1, 0, 2, 0, 2, 3, 1, 3]]}
+    # Columns of 4: the first empty, two full, one empty.
+    runs = {'segmentation': {'size': [4, 4], 'counts': [4, 8, 4]}}
+    expected = [[0, 1, 1, 0]] * 4
+    assert coco.mask_of(outline, (4, 4)).tolist() == expected
+    assert coco.mask_of(runs, (4, 4)).tolist() == expected
+    uneven = {'segmentation': {'size': [2, 3], 'counts': [1, 2, 3]}}
+    assert coco.mask_of(uneven, (2, 3)).tolist() == [[0, 1, 0], [1, 0, 0]]
+    with pytest.raises(ValueError, match='a list whose sum is 16'):
+        coco.mask_of({'segmentation': {'counts': [3]}}, (4, 4))
+
+
+def test_label_maps_without_image_are_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / 'copy')
+    images = tmp_path / 'copy/cityscapes_mini/train/images'
+    (images / '1.png').unlink()
+    (images / '2.png').unlink()
+    with pytest.raises(DataError, match=r'trainIds/1\.png has no image \(nor have 1 others\)'):
+        list(READERS.get('cityscapes')(tmp_path / 'copy'))
+
+
+@pytest.mark.parametrize(
+    ('values', 'text'),
+    [([], ''), ([3], '3'), ([255, 0, 1], '0, 1, 255'), ([2, 1, 0, 5, 7, 8, 9], '0-2, 5, 7-9')],
+)
+def test_values_are_spelt_as_people_write_them(values: list[int], text: str) -> None:
+    assert spell(values) == text
 
 
 def test_coco_without_annotations_is_unlabelled_and_viewed_in_its_own_form(data: Path) -> None:

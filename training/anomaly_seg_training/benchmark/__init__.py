@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from anomaly_seg_training.benchmark import readers
 from anomaly_seg_training.benchmark.inspection import SetReport, check, inspect
-from anomaly_seg_training.benchmark.protocols import PROTOCOLS, ComponentRule, Protocol
+from anomaly_seg_training.benchmark.protocols import PROTOCOLS, Protocol
 from anomaly_seg_training.benchmark.sets import (
     BENCHMARKS,
     Benchmark,
@@ -27,7 +27,6 @@ __all__ = [
     'Benchmark',
     'BenchmarkItem',
     'BenchmarkSet',
-    'ComponentRule',
     'Meaning',
     'Protocol',
     'SetReport',

@@ -8,36 +8,29 @@ figure without its protocol says nothing.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import IGNORE
+from anomaly_seg_ros.metrics import COMPONENT_RULES, ComponentRule
 from anomaly_seg_ros.registry import Registry
 from anomaly_seg_training.benchmark.sets import NORMAL, BenchmarkSet
 
-FPR_RULES = {'first': 'fpr95', 'nearest': 'fpr95_nearest', 'interpolated': 'fpr95_interpolated'}
+FPR_RULES = {
+    'first': 'fpr95',
+    'nearest': 'fpr95_nearest',
+    'caos': 'fpr95_caos',
+    'interpolated': 'fpr95_interpolated',
+}
 """Where the false positive rate is read -> the field of ``metrics.AnomalyResult``.
 
 ``first``: at the first threshold with a recall of at least 95 %; ``nearest``: at the recall
-nearest to 95 %, which may lie below; ``interpolated``: linearly between the two.
+nearest to 95 %, which may lie below; ``caos``: the same, as the evaluator of CAOS breaks ties;
+``interpolated``: at 95 % on the line between two thresholds.
 """
-
-
-@dataclass(frozen=True)
-class ComponentRule:
-    """What counts as a component in the figures of SegmentMeIfYouCan.
-
-    Args:
-        min_predicted: Pixels; smaller predicted components are removed.
-        min_target: Pixels; smaller components of the ground truth are ignored, with what is
-            predicted on them.
-    """
-
-    min_predicted: int
-    min_target: int
 
 
 @dataclass(frozen=True)
@@ -127,29 +120,53 @@ class Protocol:
 
 PROTOCOLS: Registry[Protocol] = Registry('protocol')
 
+_FISHYSCAPES = Protocol(
+    name='fishyscapes',
+    pooled=True,
+    fpr_rule='first',
+    ignored='ignored',
+    region='any',
+    score_dtype='float32',
+    components=None,
+    source='Blum et al. 2021, "The Fishyscapes Benchmark": pixels of all images pooled, equal '
+    'scores share a threshold, step AP, first TPR >= 95 %',
+)
+
 for _protocol in (
-    Protocol(
-        'fishyscapes', True, 'first', 'ignored', 'any', 'float32', None,
-        'Blum et al. 2021, "The Fishyscapes Benchmark": pixels pooled, equal scores share a '
-        'threshold, step AP, first TPR >= 95 %',
+    _FISHYSCAPES,
+    replace(
+        _FISHYSCAPES,
+        name='smiyc-anomaly',
+        region='scene',
+        score_dtype='float16',
+        components=COMPONENT_RULES['smiyc-anomaly'],
+        source='Chan et al. 2021, "SegmentMeIfYouCan", anomaly track',
     ),
-    Protocol(
-        'smiyc-anomaly', True, 'first', 'ignored', 'scene', 'float16', ComponentRule(500, 100),
-        'Chan et al. 2021, "SegmentMeIfYouCan", anomaly track',
+    replace(
+        _FISHYSCAPES,
+        name='smiyc-obstacle',
+        region='road',
+        score_dtype='float16',
+        components=COMPONENT_RULES['smiyc-obstacle'],
+        source='Chan et al. 2021, "SegmentMeIfYouCan", obstacle track',
     ),
-    Protocol(
-        'smiyc-obstacle', True, 'first', 'ignored', 'road', 'float16', ComponentRule(50, 10),
-        'Chan et al. 2021, "SegmentMeIfYouCan", obstacle track',
+    replace(
+        _FISHYSCAPES,
+        name='caos',
+        pooled=False,
+        fpr_rule='caos',
+        ignored='normal',
+        source='Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection for Real-World '
+        'Settings": means over images, nothing ignored, recall nearest to 95 %',
     ),
-    Protocol(
-        'caos', False, 'nearest', 'normal', 'any', 'float32', None,
-        'Hendrycks et al. 2022, "Scaling Out-of-Distribution Detection for Real-World Settings": '
-        'means over images, nothing ignored, recall nearest to 95 %',
+    replace(
+        _FISHYSCAPES,
+        name='lost-and-found',
+        region='road',
+        score_dtype='float16',
+        components=COMPONENT_RULES['smiyc-obstacle'],
+        source='Pinggera et al. 2016, "Lost and Found", as SegmentMeIfYouCan evaluates it: only '
+        'the free road and what lies on it',
     ),
-    Protocol(
-        'lost-and-found', True, 'first', 'ignored', 'road', 'float16', ComponentRule(50, 10),
-        'Pinggera et al. 2016, "Lost and Found", as SegmentMeIfYouCan evaluates it: only the '
-        'free road and what lies on it',
-    ),
-):  # fmt: skip
+):
     PROTOCOLS.register(_protocol.name)(_protocol)
