@@ -18,6 +18,7 @@ from support.vde_reference import KERNEL, region_reference, true_road, vde_refer
 
 torch = pytest.importorskip('torch')
 
+from anomaly_seg_ros.refinement import vde  # noqa: E402
 from anomaly_seg_ros.refinement.vde import VdeConfig, vde_refine, vde_region  # noqa: E402
 
 ROAD, OTHER = 0, 2
@@ -25,6 +26,14 @@ CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)
 KERNELS = [KERNEL, CROSS, np.ones((5, 5), bool), np.ones((1, 3), bool), np.ones((7, 3), bool)]
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 AMOUNTS = st.sampled_from([0.0, 0.5, 1.0, 3.25])
+
+
+@pytest.fixture(params=['arrays', 'tensors'])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let both forms of the code refine: NumPy, which the CPU gets, and PyTorch's operators."""
+    if request.param == 'tensors':
+        monkeypatch.setattr(vde, 'is_plain', lambda tensor: False)
+    return str(request.param)
 
 
 def of_text(rows: str) -> NDArray[np.bool_]:
@@ -68,8 +77,12 @@ def pictures() -> list[NDArray[np.bool_]]:
 def region_of(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the fast region of a mask of true road."""
     labels = torch.from_numpy(np.where(mask, ROAD, OTHER).astype(np.uint8))[None]
-    road, region = vde_region(torch.zeros(labels.shape), labels, (ROAD,), 0.0)
+    score = torch.zeros(labels.shape)
+    road, region = vde_region(score, labels, (ROAD,), 0.0)
     assert (road[0].numpy() == mask).all()
+    refined = vde_refine(score, labels, (ROAD,), VdeConfig(0, 1, 2, 4))[0].numpy()
+    expected = np.where(mask, -2, np.where(region[0].numpy(), 1, -4 * mask.any()))
+    np.testing.assert_array_equal(refined, expected)
     return region[0].numpy()
 
 
@@ -135,15 +148,20 @@ def test_refined_score_equals_the_reference(
     config = VdeConfig(threshold, *amounts)
     batch = torch.from_numpy(np.stack([score, score[:, ::-1]]))
     both = torch.from_numpy(np.stack([labels, labels[:, ::-1]]))
-    refined = vde_refine(batch, both, tuple(drivable), config)
-    assert refined.dtype == batch.dtype
+    before = batch.clone()
     expected = vde_reference(score, labels, tuple(drivable), threshold, *amounts)
-    np.testing.assert_array_equal(refined[0].numpy(), expected)
-    # A mirrored frame has a mirrored result, beside another frame in the batch.
-    np.testing.assert_array_equal(refined[1].numpy(), expected[:, ::-1])
+    with pytest.MonkeyPatch.context() as patch:
+        for _ in ('arrays', 'tensors'):
+            refined = vde_refine(batch, both, tuple(drivable), config)
+            assert refined.dtype == batch.dtype
+            np.testing.assert_array_equal(refined[0].numpy(), expected)
+            # A mirrored frame has a mirrored result, beside another frame in the batch.
+            np.testing.assert_array_equal(refined[1].numpy(), expected[:, ::-1])
+            patch.setattr(vde, 'is_plain', lambda tensor: False)
+    np.testing.assert_array_equal(batch.numpy(), before.numpy())
 
 
-def test_by_hand() -> None:
+def test_by_hand(form: str) -> None:
     # Road with an unsure pixel in the middle, sky above, a house on the right.
     labels = np.array([[10, 10, 10, 10], [0, 0, 0, 2], [2, 2, 2, 2]], np.uint8)
     score = np.array([[1, 1, 1, 1], [-1, 3, -2, 1], [0, 0, 0, 0]], np.float32)
@@ -169,7 +187,7 @@ def test_without_drivable_classes_nothing_changes() -> None:
     assert torch.equal(vde_refine(score, labels, (), CONFIG), score)
 
 
-def test_a_frame_without_road_stays_and_its_neighbour_does_not() -> None:
+def test_a_frame_without_road_stays_and_its_neighbour_does_not(form: str) -> None:
     score, labels = frame()
     labels[0] = 5
     refined = vde_refine(score, labels, (0, 1), CONFIG)
@@ -177,13 +195,13 @@ def test_a_frame_without_road_stays_and_its_neighbour_does_not() -> None:
     assert not torch.equal(refined[1], score[1])
 
 
-def test_road_everywhere_is_lowered_everywhere() -> None:
+def test_road_everywhere_is_lowered_everywhere(form: str) -> None:
     score = torch.full((1, 4, 5), -1.0)
     refined = vde_refine(score, torch.zeros((1, 4, 5), dtype=torch.uint8), (0,), CONFIG)
     assert torch.equal(refined, score - CONFIG.lower_road)
 
 
-def test_nan_stays_and_is_no_road() -> None:
+def test_nan_stays_and_is_no_road(form: str) -> None:
     score = torch.full((1, 1, 5), -1.0)
     score[0, 0, [0, 2]] = torch.nan
     refined = vde_refine(score, torch.zeros((1, 1, 5), dtype=torch.uint8), (0,), CONFIG)
@@ -192,7 +210,7 @@ def test_nan_stays_and_is_no_road() -> None:
 
 
 @pytest.mark.parametrize('as_tensor', [False, True])
-def test_other_scales_give_the_same_in_their_units(as_tensor: bool) -> None:
+def test_other_scales_give_the_same_in_their_units(as_tensor: bool, form: str) -> None:
     score, labels = frame()
     # Powers of two, so that nothing rounds.
     centre, scale = (torch.tensor(-8.0), torch.tensor(4.0)) if as_tensor else (-8.0, 4.0)
