@@ -80,6 +80,20 @@ class ThinnedCurve:
         self._last = self._kept
         self._many = False
 
+    def takes_all(self, count: int) -> bool:
+        """Tell whether the curve stays short enough to keep every one of `count` more points."""
+        return not self._many and count + self._kept.shape[1] < self._points
+
+    def moves(self, way: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the indices of coming points that lie in another interval than the one before.
+
+        Points in between need not be added, save the last. From now on the curve is thinned.
+        """
+        self._many = True
+        interval = self._interval(way)
+        before = np.concatenate([self._interval(self._last[3]), interval[:-1]])
+        return np.flatnonzero(interval != before)
+
     def add(
         self,
         x: NDArray[np.float64],
@@ -88,11 +102,8 @@ class ThinnedCurve:
         way: NDArray[np.float64],
     ) -> None:
         """Add points behind the last one; `way` in [0, 1] does not descend."""
-        if not self._many and x.size + self._kept.shape[1] < self._points:
-            chosen = np.arange(x.size)
-        else:
-            self._many = True
-            chosen = self._firsts(way)
+        self._many = not self.takes_all(x.size)
+        chosen = self._firsts(way) if self._many else np.arange(x.size)
         new = np.stack([x[chosen], y[chosen], thresholds[chosen].astype(float), way[chosen]])
         self._kept = np.concatenate([self._kept, new], axis=1)
         if self._many:
@@ -108,5 +119,8 @@ class ThinnedCurve:
 
     def _firsts(self, way: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the index of the first point in each interval."""
-        interval = (way * (self._points - _ENDS)).astype(np.int64)
+        interval = self._interval(way)
         return np.concatenate([[0], np.flatnonzero(interval[1:] != interval[:-1]) + 1])
+
+    def _interval(self, way: NDArray[np.float64]) -> NDArray[np.int64]:
+        return (way * (self._points - _ENDS)).astype(np.int64)

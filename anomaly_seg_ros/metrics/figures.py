@@ -18,6 +18,7 @@ from anomaly_seg_ros.metrics.sweep import BLOCK, Step, steps
 
 RECALL = 0.95
 """The recall at which the false positive rate is read."""
+_AT_HAND = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ def figures(
         # Without normal pixels every precision is 1; it says nothing, so it is not reported.
         return undefined(n_pos + n_neg, n_pos, images), None
     sweep = _Sweep(n_pos, n_neg, points)
+    # Many arrays have a value for each anomalous pixel at hand: few enough for the cache.
+    block = min(block, max(_AT_HAND, _AT_HAND * (n_pos + n_neg) // n_pos))
     for step in steps(positives, negatives, block):
         sweep.add(step)
     return sweep.result(images), sweep.curves(min(float(run.sample[0]) for run in negatives))
@@ -157,7 +160,7 @@ class _Sweep:
         if f1[best] > self._best_f1[0]:
             self._best_f1 = float(f1[best]), float(step.thresholds[best])
         self._pr.add(recall, precision, step.thresholds, recall)
-        self._add_roc(step, before, after)
+        self._add_roc(step, before, recall)
         self._found = int(after[-1])
 
     def result(self, images: int) -> AnomalyResult:
@@ -215,15 +218,21 @@ class _Sweep:
             self._caos = float(distance[last]), int(there)
             self._caos_is_open = not known
 
-    def _add_roc(self, step: Step, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
+    def _add_roc(self, step: Step, before: NDArray[np.int64], recall: NDArray[np.float64]) -> None:
         """Add two points for each threshold: where the curve leaves the horizontal, and it."""
-        x = np.stack([step.above, step.not_below], axis=1)
-        y = np.stack([before, after], axis=1)
-        # score > t is score >= the next number above t.
-        leaves = np.nextafter(step.thresholds, np.float32(math.inf))
-        thresholds = np.stack([leaves, step.thresholds], axis=1)
-        fresh = np.ones(x.shape, bool)
-        fresh[:, 0] = step.above > np.append(self._alarms, step.not_below[:-1])
+        fpr = step.not_below / self._n_neg
+        is_first = step.above > np.append(self._alarms, step.not_below[:-1])
         self._alarms = int(step.not_below[-1])
-        fpr, tpr = x[fresh] / self._n_neg, y[fresh] / self._n_pos
-        self._roc.add(fpr, tpr, thresholds[fresh], (fpr + tpr) / 2)
+        chosen: NDArray[np.int64] | slice = slice(None)
+        if not self._roc.takes_all(recall.size + int(np.count_nonzero(is_first))):
+            # Both points of most thresholds lie in the interval of the point before.
+            chosen = np.union1d(self._roc.moves((fpr + recall) / 2), [recall.size - 1])
+        x = np.stack([step.above[chosen] / self._n_neg, fpr[chosen]], axis=1)
+        y = np.stack([before[chosen] / self._n_pos, recall[chosen]], axis=1)
+        # score > t is score >= the next number above t.
+        thresholds = step.thresholds[chosen]
+        leaves = np.nextafter(thresholds, np.float32(math.inf))
+        thresholds = np.stack([leaves, thresholds], axis=1)
+        fresh = np.stack([is_first[chosen], np.ones(len(x), bool)], axis=1)
+        x, y = x[fresh], y[fresh]
+        self._roc.add(x, y, thresholds[fresh], (x + y) / 2)
