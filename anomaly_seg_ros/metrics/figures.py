@@ -19,6 +19,8 @@ from anomaly_seg_ros.metrics.sweep import BLOCK, Step, steps
 RECALL = 0.95
 """The recall at which the false positive rate is read."""
 _AT_HAND = 1 << 16
+_UNITS = 1 << 52
+_HALF = 26
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,13 @@ def figures(
 
 
 class _Sweep:
-    """Takes the thresholds from the highest down."""
+    """Takes the thresholds from the highest down; the result is the same in any portions."""
 
     def __init__(self, n_pos: int, n_neg: int, points: int) -> None:
         self._n_pos, self._n_neg = n_pos, n_neg
         self._found = 0
         self._wins2 = 0
-        self._precision: list[float] = []
+        self._precision = 0
         self._first: int | None = None
         self._interpolated: float | None = None
         # Least distance from the recall wanted; false positives at its first and last point.
@@ -152,7 +154,10 @@ class _Sweep:
             beaten2 = beaten2.astype(object)
         self._wins2 += int(step.positives @ beaten2)
         precision = after / alarms
-        self._precision.append(float(precision @ step.positives.astype(np.float64)))
+        # In whole units of 2^-52, so that here too no order, no portions and no merging matter.
+        units = np.rint(precision * _UNITS).astype(np.int64)
+        high, low = units >> _HALF, units & ((1 << _HALF) - 1)
+        self._precision += (int(step.positives @ high) << _HALF) + int(step.positives @ low)
         recall = after / n_pos
         self._read_fpr(step, recall, before)
         f1 = 2 * after / (alarms + n_pos)
@@ -169,7 +174,7 @@ class _Sweep:
         assert self._first is not None
         return AnomalyResult(
             auroc=self._wins2 / (2 * n_pos * n_neg),
-            ap=math.fsum(self._precision) / n_pos,
+            ap=self._precision / (n_pos * _UNITS),
             fpr95=self._first / n_neg,
             fpr95_nearest=self._nearest[1] / n_neg,
             fpr95_caos=self._caos[1] / n_neg,

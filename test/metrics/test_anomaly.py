@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 import pickle
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -180,9 +181,8 @@ def test_what_goes_to_disk_changes_nothing(
     score, target = case
     metrics = AnomalyMetrics(memory=16 * capacity, block=1024 << blocks)
     result = fill(metrics, score, target, parts).compute()
-    whole = compute(score, target)
-    assert values(result) == pytest.approx(values(whole), abs=1e-14)
-    assert result.best_f1_threshold == whole.best_f1_threshold
+    # Not even the last bit.
+    assert replace(result, images=1) == compute(score, target)
 
 
 @given(sets(4000), st.integers(1, 4000), st.booleans())
@@ -198,8 +198,7 @@ def test_merging_equals_adding(case: tuple[Scores, Target], cut: int, on_disk: b
     both = AnomalyMetrics()
     both.update(score[:cut], target[:cut])
     both.update(score[cut:], target[cut:])
-    assert values(first.compute()) == pytest.approx(values(both.compute()), abs=1e-14)
-    assert (first.pixels, first.images) == (both.pixels, both.images)
+    assert first.compute() == both.compute()
     assert second.compute() == alone
 
 
@@ -242,7 +241,7 @@ def test_mass_ties_larger_than_a_block_cost_no_block() -> None:
     target = (rng.random(score.size) < 0.1).astype(np.uint8)
     metrics = AnomalyMetrics(memory=16 * 700, block=1024)
     result = fill(metrics, score, target, 9).compute()
-    assert values(result) == pytest.approx(values(compute(score, target)), abs=1e-14)
+    assert replace(result, images=1) == compute(score, target)
     assert result.auroc == pytest.approx(roc_auc_score(target, score), abs=1e-12)
 
 
@@ -368,8 +367,7 @@ def test_saved_pickled_and_loaded_scores_are_the_same(
     metrics.save(folder)
     loaded = AnomalyMetrics.load(folder, block=1024)
     for other in (loaded, pickle.loads(pickle.dumps(metrics))):
-        assert (other.pixels, other.images) == (metrics.pixels, 5)
-        assert values(other.compute()) == pytest.approx(values(metrics.compute()), abs=1e-14)
+        assert other.compute() == metrics.compute()
     loaded.merge(metrics)
     loaded.save(folder.with_name('c'))
     assert AnomalyMetrics.load(folder.with_name('c')).pixels == 2 * metrics.pixels
@@ -426,4 +424,4 @@ def test_more_may_come_after_computing() -> None:
     for places in np.array_split(np.arange(900), 7):
         metrics.update(score[places], target[places])
         metrics.compute()
-    assert values(metrics.compute()) == pytest.approx(values(compute(score, target)), abs=1e-14)
+    assert replace(metrics.compute(), images=1) == compute(score, target)
