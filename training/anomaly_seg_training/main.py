@@ -12,6 +12,7 @@ from pathlib import Path
 
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
+from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 
 
@@ -55,16 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
-        'evaluate', help='measure a bundle: IoU on Cityscapes val, scores on anomaly sets'
+        'evaluate', help='measure bundles on data sets or bags, by a named protocol'
     )
-    evaluate.add_argument('--bundle', required=True, help="a bundle's folder, or default")
-    evaluate.add_argument('--data', type=Path, required=True, help='folder of the data sets')
-    evaluate.add_argument(
-        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
-    )
-    evaluate.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
-    evaluate.add_argument('--threads', type=int, default=0, help='0: all cores')
-    evaluate.set_defaults(run=_evaluate)
+    add_evaluate_arguments(evaluate)
 
     info = commands.add_parser('info', help='what a data set is, and what of it is here')
     info.add_argument('--dataset', help='a data set; without it, all are listed')
@@ -85,9 +79,26 @@ def build_parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser('fit', help='fit what classifies pixels on a trained network')
     add_fit(fit.add_subparsers(dest='kind', required=True, metavar='KIND'))
-    measure = commands.add_parser('measure', help='measure one method against others')
-    add_measure(measure.add_subparsers(dest='kind', required=True, metavar='KIND'))
+    measure = commands.add_parser('measure', help='measure one bundle or method by itself')
+    measures = measure.add_subparsers(dest='kind', required=True, metavar='KIND')
+    _add_measure_bundle(
+        measures.add_parser(
+            'bundle', help='the figures of a card: IoU on Cityscapes val, scores on anomaly sets'
+        )
+    )
+    add_measure(measures)
     return parser
+
+
+def _add_measure_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--bundle', required=True, help="a bundle's folder, or default")
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
+    )
+    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
+    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+    parser.set_defaults(run=_measure_bundle)
 
 
 def _train_segmenter(arguments: argparse.Namespace) -> None:
@@ -117,7 +128,7 @@ def _export(arguments: argparse.Namespace) -> None:
     print(bundle.path)
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
+def _measure_bundle(arguments: argparse.Namespace) -> None:
     from anomaly_seg_ros.bundle import Bundle
     from anomaly_seg_ros.engines import load_engine
     from anomaly_seg_ros.files import atomic_path, write_json

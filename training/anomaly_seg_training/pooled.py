@@ -73,15 +73,19 @@ class PooledScores:
 
     def result(self, output: str) -> AnomalyResult:
         """Return the exact figures of one output over all images that are done."""
+        return self.metrics(output).compute()
+
+    def metrics(self, output: str, names: Sequence[str] | None = None) -> AnomalyMetrics:
+        """Return the pooled scores of one output, of some images or of all that are done."""
         row = self.outputs.index(output)
-        names = self.names()
+        names = self.names() if names is None else names
         metrics = AnomalyMetrics()
         metrics.attach(
             [self._run(name, 'anomalous', row) for name in names],
             [self._run(name, 'normal', row) for name in names],
             len(names),
         )
-        return metrics.compute()
+        return metrics
 
     def remove(self) -> None:
         """Delete the folder."""

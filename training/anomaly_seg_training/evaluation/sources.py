@@ -1,0 +1,154 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sets to evaluate from benchmarks on disk and from bags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.sources.bag import BagSource
+from anomaly_seg_training.benchmark import BenchmarkItem, BenchmarkSet, open_benchmark
+from anomaly_seg_training.benchmark.inspection import first_of
+from anomaly_seg_training.data.labelled import DataError, check_shapes, translate
+from anomaly_seg_training.evaluation.frames import EvaluationSet, Frame
+from anomaly_seg_training.evaluation.image_size import declared_size
+
+_READERS = 4
+BAG_PROTOCOL = 'fishyscapes'
+"""What the evaluator node computes: pixels pooled, first threshold with enough recall."""
+
+
+def benchmark_sets(
+    dataset: str, root: Path | str, names: Sequence[str] | None = None
+) -> list[EvaluationSet]:
+    """Open the sets of a benchmark; images are read later, one by one.
+
+    Args:
+        dataset: A name of `benchmark.BENCHMARKS`.
+        root: Folder of the data set.
+        names: Of the sets; None takes those that are evaluated by default.
+
+    Raises:
+        KeyError: There is no benchmark of that name; the message lists all.
+        DataError: The root or a part is missing or empty, images and label maps do not match, or
+            there is no set of a name.
+    """
+    sets = open_benchmark(dataset, root)
+    known = {found.name: found for found in sets}
+    if names is None:
+        chosen = [found for found in sets if found.default] or sets
+    else:
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            msg = f'{root} has no set {unknown[0]!r}, expected one of: {", ".join(known)}'
+            raise DataError(msg)
+        chosen = [known[name] for name in dict.fromkeys(names)]
+    return [_of_benchmark(found) for found in chosen]
+
+
+def bag_set(path: Path, topic: str | None = None) -> EvaluationSet:
+    """Open a bag: its images, with the ground truth that was recorded along.
+
+    Args:
+        path: A rosbag2 folder, .mcap or .db3 file.
+        topic: The image topic; None when the bag has only one, or `/camera/image`.
+
+    Raises:
+        AnomalySegError: It cannot be read, or there is no such topic.
+    """
+    source = BagSource(path, topic=topic)
+
+    def frames(skip: Collection[str]) -> Iterator[Frame]:
+        for frame in source:
+            if frame.name not in skip:
+                yield Frame(frame.name, frame.image, frame.anomaly, frame.labels)
+
+    return EvaluationSet(
+        name=path.resolve().stem,
+        version=_version_of_bag(path),
+        protocol=BAG_PROTOCOL,
+        images=source.expected or 0,
+        published=None,
+        classes=None,
+        notes=(source.description.replace(str(path), path.name),),
+        frames=frames,
+        check=lambda: None,
+        doubts=lambda _: [],
+    )
+
+
+def _of_benchmark(found: BenchmarkSet) -> EvaluationSet:
+    def frames(skip: Collection[str]) -> Iterator[Frame]:
+        for item in found:
+            if _name(item) not in skip:
+                yield _read(item, found.unknowns)
+
+    return EvaluationSet(
+        name=found.name,
+        version=found.version,
+        protocol=found.protocol,
+        images=len(found),
+        published=found.published,
+        classes=found.meaning.classes,
+        notes=found.notes,
+        frames=frames,
+        check=lambda: _check(found),
+        doubts=lambda protocol: protocol.doubts(found),
+    )
+
+
+def _name(item: BenchmarkItem) -> str:
+    return item.name.partition('/')[2]
+
+
+def _read(item: BenchmarkItem, unknowns: bool) -> Frame:
+    """Read an image and what its label map says, the map only once."""
+    values = item.values()
+    image = item.image()
+    check_shapes(image, values, str(item.image_path))
+    meaning, what = item.meaning, str(item.mask_path)
+    return Frame(
+        _name(item),
+        image,
+        translate(values, meaning.target, what) if unknowns else None,
+        translate(values, meaning.labels, what) if meaning.classes else None,
+    )
+
+
+def _check(found: BenchmarkSet) -> None:
+    """Look at all label maps and at the sizes of all images, before hours of computing.
+
+    Raises:
+        DataError: A label map cannot be used: the first sentence, and how many follow.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:
+        problems = tuple(problem for problem in pool.map(_problem, found) if problem)
+    if problems:
+        raise DataError(first_of(problems))
+
+
+def _problem(item: BenchmarkItem) -> str:
+    try:
+        height, width = item.values().shape
+        size = declared_size(item.image_path)
+        if size is None or type(item).image is not BenchmarkItem.image:
+            check_shapes(item.image(), item.values(), str(item.image_path))
+        elif size != Size(width, height):
+            # Decoding says which of both is wrong, if the file declares what it does not hold.
+            check_shapes(item.image(), item.values(), str(item.image_path))
+    except AnomalySegError as error:
+        return str(error)
+    return ''
+
+
+def _version_of_bag(path: Path) -> str:
+    """Return the version of a bag as data sets have one: files with sizes, wherever they lie."""
+    files = [file for file in path.rglob('*') if file.is_file()] if path.is_dir() else [path]
+    base = path if path.is_dir() else path.parent
+    lines = [f'{file.relative_to(base).as_posix()}\t{file.stat().st_size}\n' for file in files]
+    return hashlib.sha256(''.join(sorted(lines)).encode()).hexdigest()
