@@ -3,7 +3,7 @@
 """Segmenters: image -> logits, behind one registry.
 
 >>> from anomaly_seg_ros.models import create_segmenter
->>> segmenter = create_segmenter('streetnet', num_classes=19)
+>>> segmenter = create_segmenter('litenet', num_classes=19)
 >>> segmenter.stride
 4
 
@@ -17,6 +17,7 @@ from anomaly_seg_ros.models import erfnet, litenet, smp, streetnet, transformers
 from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, create_segmenter
 from anomaly_seg_ros.models.erfnet import ERFNet
 from anomaly_seg_ros.models.litenet import LiteNet
+from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 from anomaly_seg_ros.models.streetnet import StreetNet
 from anomaly_seg_ros.models.weights import load_weights, read_state_dict
 
@@ -25,6 +26,7 @@ __all__ = [
     'ERFNet',
     'LiteNet',
     'ModelError',
+    'PyramidSegmenter',
     'Segmenter',
     'StreetNet',
     'create_segmenter',

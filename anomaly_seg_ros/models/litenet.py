@@ -3,9 +3,8 @@
 """LiteNet, this project's own segmenter for two CPU cores: a pretrained encoder, a small pyramid.
 
 The encoder is EfficientNet-Lite0 (Tan and Le 2019; the Lite variants: no squeeze-and-excitation,
-ReLU6) without its last stages, so that weights learnt on ImageNet can be loaded; the decoder pools
-context at a thirty-second of the resolution (Pan et al. 2022, DDRNet) and returns by a feature
-pyramid (Lin et al. 2017) to a quarter. Plain operators only, which every engine runs.
+ReLU6) without its last stages, so that weights learnt on ImageNet can be loaded. Plain operators
+only, which every engine runs.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter
+from anomaly_seg_ros.models.base import SEGMENTERS, ModelError
+from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 
 _STAGES = (
     # kernel, stride, expansion, channels, blocks
@@ -33,21 +32,9 @@ _LEVELS = {2: 24, 4: 40, 10: 112, 13: 192}
 """The last block at each of the strides 4, 8, 16 and 32, and its channels."""
 
 
-def _convolution(inputs: int, outputs: int, size: int = 3) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 def _norm(channels: int) -> nn.BatchNorm2d:
     # The constants with which the encoder was trained.
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-
-def _resize_like(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return functional.interpolate(x, other.shape[-2:], mode='bilinear', align_corners=False)
 
 
 class InvertedResidual(nn.Module):
@@ -75,29 +62,8 @@ class InvertedResidual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class PooledContext(nn.Module):
-    """Averages over growing windows, up to the whole image, beside the features themselves."""
-
-    def __init__(self, inputs: int, outputs: int, branch: int = 48) -> None:
-        super().__init__()
-        self.own = _convolution(inputs, outputs, 1)
-        self.small = _convolution(inputs, branch, 1)
-        self.large = _convolution(inputs, branch, 1)
-        # One value per channel has no batch statistics of its own: bias instead of batch norm.
-        self.image = nn.Sequential(nn.Conv2d(inputs, branch, 1), nn.ReLU(inplace=True))
-        self.merge = _convolution(outputs + 3 * branch, outputs, 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (N, inputs, h, w) to (N, outputs, h, w)."""
-        small = self.small(functional.avg_pool2d(x, 5, 2, 2, count_include_pad=False))
-        large = self.large(functional.avg_pool2d(x, 9, 4, 4, count_include_pad=False))
-        image = self.image(x.mean((2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
-        branches = (self.own(x), _resize_like(small, x), _resize_like(large, x), image)
-        return functional.relu(self.merge(torch.cat(branches, 1)))
-
-
 @SEGMENTERS.register('litenet')
-class LiteNet(Segmenter):
+class LiteNet(PyramidSegmenter):
     """The default segmenter.
 
     Args:
@@ -108,14 +74,10 @@ class LiteNet(Segmenter):
             stochastic forward passes.
     """
 
-    stride = 4
-
     def __init__(
         self, num_classes: int, neck: int = 64, head: int = 48, dropout: float = 0.1
     ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
-        self.neck = neck
+        super().__init__(num_classes, tuple(_LEVELS.values()), neck, head, dropout)
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), _norm(32), nn.ReLU6(inplace=True)
         )
@@ -127,51 +89,16 @@ class LiteNet(Segmenter):
                 blocks.append(InvertedResidual(inputs, width, size, step, expansion))
                 inputs = width
         self.blocks = nn.ModuleList(blocks)
-        width4, width8, width16, width32 = _LEVELS.values()
-        self.context = PooledContext(width32, neck)
-        self.lateral16 = _convolution(width16, neck, 1)
-        self.lateral8 = _convolution(width8, neck, 1)
-        self.lateral4 = _convolution(width4, head, 1)
-        self.fuse16 = _convolution(neck, neck)
-        self.fuse8 = _convolution(neck, neck)
-        self.reduce = _convolution(neck, head, 1)
-        # At this resolution a full convolution would be the costliest layer of the network.
-        self.fuse4 = nn.Sequential(
-            nn.Conv2d(head, head, 5, padding=2, groups=head, bias=False),
-            *_convolution(head, head, 1),
-        )
-        self.dropout = nn.Dropout2d(dropout)
-        self.classifier = nn.Conv2d(head, num_classes, 1)
 
-    def features(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Map (N, 3, h, w) to the pyramid's features, by the name of their stride.
-
-        Returns:
-            ``'32'`` and ``'8'`` with `neck` channels, ``'4'`` with `head` channels.
-        """
+    def levels(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Map (N, 3, h, w) to 24, 40, 112 and 192 channels at strides 4, 8, 16 and 32."""
         x = self.stem(image)
         levels = []
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in _LEVELS:
                 levels.append(x)
-        pyramid32 = self.context(levels[3])
-        pyramid16 = self.lateral16(levels[2])
-        pyramid16 = self.fuse16(pyramid16 + _resize_like(pyramid32, pyramid16))
-        pyramid8 = self.lateral8(levels[1])
-        pyramid8 = self.fuse8(pyramid8 + _resize_like(pyramid16, pyramid8))
-        pyramid4 = self.lateral4(levels[0])
-        pyramid4 = self.fuse4(pyramid4 + _resize_like(self.reduce(pyramid8), pyramid4))
-        return {'32': pyramid32, '8': pyramid8, '4': pyramid4}
-
-    def classify(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features '4' (N, head, h / 4, w / 4) to logits (N, C, h / 4, w / 4)."""
-        logits: torch.Tensor = self.classifier(self.dropout(features))
-        return logits
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Map (N, 3, h, w) to logits (N, C, h / 4, w / 4); h and w are multiples of 32."""
-        return self.classify(self.features(image)['4'])
+        return levels
 
     def load_encoder(self, state: Mapping[str, torch.Tensor]) -> None:
         """Load the published EfficientNet-Lite0 weights into the encoder; others are left out.

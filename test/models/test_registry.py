@@ -13,7 +13,8 @@ from anomaly_seg_ros.models import SEGMENTERS, ModelError, create_segmenter  # n
 
 def test_every_named_segmenter_exists() -> None:
     assert SEGMENTERS.names() == [
-        'erfnet', 'deeplabv3', 'deeplabv3plus', 'pspnet', 'streetnet', 'segformer', 'mask2former',
+        'erfnet', 'litenet', 'deeplabv3', 'deeplabv3plus', 'pspnet', 'streetnet', 'segformer',
+        'mask2former',
     ]  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         create_segmenter('unet', num_classes=19)
 
 
-@pytest.mark.parametrize('name', ['erfnet', 'streetnet'])
+@pytest.mark.parametrize('name', ['erfnet', 'litenet', 'streetnet'])
 @pytest.mark.parametrize('size', [(64, 96), (128, 64), (96, 160)])
 def test_own_segmenters_have_logits_at_their_stride(name: str, size: tuple[int, int]) -> None:
     segmenter = create_segmenter(name, num_classes=7).eval()
@@ -56,7 +57,7 @@ def test_an_unknown_encoder_is_a_clear_error() -> None:
         create_segmenter('deeplabv3', num_classes=3, encoder='resnet7')
 
 
-@pytest.mark.parametrize('name', ['erfnet', 'streetnet'])
+@pytest.mark.parametrize('name', ['erfnet', 'litenet', 'streetnet'])
 def test_an_unknown_option_is_a_clear_error(name: str) -> None:
     with pytest.raises(ModelError, match=f'{name}.*colour.*unexpected keyword'):
         create_segmenter(name, num_classes=3, colour='red')

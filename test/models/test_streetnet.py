@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""StreetNet: its size, its resize-invariance, its stochastic part, its export."""
+"""StreetNet: its size and its export."""
 
 from __future__ import annotations
 
@@ -28,29 +28,6 @@ def test_sizes_are_options() -> None:
     with torch.inference_mode():
         assert small(torch.rand(1, 3, 64, 64)).shape == (1, 4, 16, 16)
     assert sum(p.numel() for p in small.parameters()) < 40_000
-
-
-def test_every_logit_sees_the_whole_image() -> None:
-    """The pooled context reaches from one corner to the other."""
-    torch.manual_seed(0)
-    segmenter = create_segmenter('streetnet', num_classes=3).eval()
-    image = torch.rand(1, 3, 128, 512)
-    changed = image.clone()
-    changed[..., :32, :32] = 1 - changed[..., :32, :32]
-    with torch.inference_mode():
-        difference = (segmenter(image) - segmenter(changed)).abs().sum(1)[0]
-    assert float(difference[-1, -1]) > 0
-    assert float(difference[:8, :8].mean()) > 10 * float(difference[-8:, -8:].mean())
-
-
-def test_dropout_makes_passes_differ_and_evaluation_does_not() -> None:
-    torch.manual_seed(0)
-    segmenter = create_segmenter('streetnet', num_classes=3, dropout=0.5).eval()
-    image = torch.rand(1, 3, 64, 64)
-    with torch.inference_mode():
-        assert torch.equal(segmenter(image), segmenter(image))
-        segmenter.dropout.train()
-        assert not torch.equal(segmenter(image), segmenter(image))
 
 
 def test_it_exports_to_plain_operators(tmp_path: Path) -> None:

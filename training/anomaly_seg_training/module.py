@@ -13,19 +13,17 @@ import lightning
 import torch
 from torch import nn
 
-from anomaly_seg_ros.models import LiteNet, Segmenter, StreetNet
+from anomaly_seg_ros.models import PyramidSegmenter, Segmenter
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import feature_loss, label_loss, teacher_loss
 from anomaly_seg_training.mixing import Batch, class_mix
 from anomaly_seg_training.muon import Muon
+from anomaly_seg_training.pretrained import encoder_parts
 
 MEAN = (127 / 255,) * 3
 STD = (128 / 255,) * 3
 """Of RGB in [0, 1], as EfficientNet-Lite was trained; the card carries them into the graph."""
-
-_PYRAMIDS = (LiteNet, StreetNet)
-"""Segmenters whose features at an eighth of the resolution can be taught."""
 
 _WARM_UP = 0.03
 _LAST = 0.01
@@ -49,7 +47,7 @@ class Distillation(lightning.LightningModule):
 
     Args:
         recipe: Weights, rates and shares.
-        student: The segmenter; a ``StreetNet`` when features are distilled.
+        student: The segmenter; a ``PyramidSegmenter`` when features are distilled.
         class_weights: (C,) weights of the classes.
         teacher_features: Mean and deviation of each of the teacher's features, (F,) each; F is 0
             when it gives none.
@@ -87,13 +85,13 @@ class Distillation(lightning.LightningModule):
         self.projector: nn.Module | None = None
         self.deep: nn.Module | None = None
         teacher_channels = len(teacher_features[0])
-        if recipe.deep_weight and isinstance(student, _PYRAMIDS):
+        if recipe.deep_weight and isinstance(student, PyramidSegmenter):
             self.deep = nn.Conv2d(student.neck, student.num_classes, 1)
         if recipe.feature_weight:
-            if not isinstance(student, _PYRAMIDS) or not teacher_channels:
+            if not isinstance(student, PyramidSegmenter) or not teacher_channels:
                 msg = (
-                    'feature_weight is not 0, but only a streetnet student and an erfnet teacher '
-                    'have features to compare: set feature_weight to 0'
+                    'feature_weight is not 0, but only a litenet or streetnet taught by an erfnet '
+                    'has features to compare: set feature_weight to 0'
                 )
                 raise LabError(msg)
             self.projector = nn.Conv2d(student.neck, teacher_channels, 1)
@@ -123,7 +121,7 @@ class Distillation(lightning.LightningModule):
             memory_format=torch.channels_last
         )
         losses: dict[str, torch.Tensor] = {}
-        if isinstance(self.student, _PYRAMIDS):
+        if isinstance(self.student, PyramidSegmenter):
             features = self.student.features(image)
             logits = self.student.classify(features['4'])
             if self.projector is not None:
@@ -195,11 +193,9 @@ class Distillation(lightning.LightningModule):
         return self
 
     def _encoder(self) -> list[nn.Module]:
-        """Return stem and blocks of a pretrained encoder, nothing without one."""
+        """Return the parts of a pretrained encoder, nothing without one."""
         student = getattr(self, 'student', None)
-        if not self.recipe.encoder or not isinstance(student, LiteNet):
-            return []
-        return [student.stem, *student.blocks]
+        return encoder_parts(student) if self.recipe.encoder and student is not None else []
 
     def on_train_start(self) -> None:
         """Start the clock; time spent before a resume is in `seconds` already."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from torch import nn
+
 from anomaly_seg_ros.files import sha256_file
 from anomaly_seg_ros.models import LiteNet, Segmenter, read_state_dict
 from anomaly_seg_training.errors import LabError
@@ -54,3 +56,8 @@ def load_encoder(segmenter: Segmenter, package: str) -> None:
         msg = f'{path} is not the file that was expected: pip install --force-reinstall {package}'
         raise LabError(msg)
     segmenter.load_encoder(read_state_dict(path))
+
+
+def encoder_parts(segmenter: nn.Module) -> list[nn.Module]:
+    """Return the parts that `load_encoder` fills, from the input on: the stem, then the blocks."""
+    return [segmenter.stem, *segmenter.blocks] if isinstance(segmenter, LiteNet) else []

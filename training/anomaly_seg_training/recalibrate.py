@@ -26,7 +26,11 @@ _BATCH = 4
 
 @torch.no_grad()
 def recalibrate(
-    segmenter: nn.Module, examples: Iterable[Example], preprocessing: Preprocessing, size: Size
+    segmenter: nn.Module,
+    examples: Iterable[Example],
+    preprocessing: Preprocessing,
+    size: Size,
+    kept: Iterable[nn.Module] = (),
 ) -> None:
     """Replace the running statistics of all batch norms by averages over examples.
 
@@ -35,6 +39,7 @@ def recalibrate(
         examples: Whole images, resized to `size`.
         preprocessing: What the segmenter was trained with.
         size: The size at which it will run.
+        kept: Parts whose statistics stay as they are, since training has not changed them.
     """
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (preprocessing.mean, preprocessing.std))
     images = []
@@ -42,7 +47,11 @@ def recalibrate(
         resized = cv2.resize(example.image, size, interpolation=cv2.INTER_LINEAR)
         images.append(torch.from_numpy(resized).permute(2, 0, 1))
     segmenter.eval()
-    norms = [m for m in segmenter.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    fixed = {id(m) for part in kept for m in part.modules()}
+    norms = [
+        m for m in segmenter.modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm) and id(m) not in fixed
+    ]  # fmt: skip
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

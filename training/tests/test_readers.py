@@ -91,6 +91,29 @@ def test_videos_give_every_nth_frame(data: Path) -> None:
     assert names == [f'video/drive/{i:06d}' for i in (0, 2, 4)]
 
 
+def test_areas_drawn_into_frames_are_labels(data: Path) -> None:
+    lane = [[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1]]
+    drawn = {'drive': {'frames': [1, 4], 'road': lane, 'sky': [[0, 0], [1, 0], [1, 0.25]]}}
+    examples = list(READERS.get('video')(data, step=4, drawn=drawn))
+    assert [e.name for e in examples] == [f'video/drive/{i:06d}' for i in (0, 1, 4)]
+    assert examples[0].labels is None
+    for example in examples[1:]:
+        assert example.labels is not None
+        assert example.labels.shape == (128, 256)
+        assert (example.labels[100, 200], example.labels[5, 200]) == (0, 10)
+        assert (example.labels[100, 60], example.labels[40, 60]) == (255, 255)
+
+
+@pytest.mark.parametrize(
+    'areas',
+    [{'street': [[0, 0], [1, 0], [1, 1]]}, {'road': [[0, 0], [1, 0]]}, {'road': 'here'},
+     {'road': [[0, 0], [2, 0], [1, 1]]}, {'road': [[0, 0], [1], [1, 1]]}],
+)  # fmt: skip
+def test_impossible_drawn_areas_are_named(data: Path, areas: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=f'drawn area .{next(iter(areas))}.*a class of Cityscapes'):
+        list(READERS.get('video')(data, drawn={'drive': {'frames': [0], **areas}}))
+
+
 def test_a_file_that_is_no_video_is_named(tmp_path: Path) -> None:
     (tmp_path / 'video').mkdir()
     (tmp_path / 'video' / 'bad.mp4').write_bytes(b'nothing')

@@ -15,6 +15,7 @@ from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS
+from anomaly_seg_training.pretrained import encoder_parts
 from anomaly_seg_training.recalibrate import photographs, recalibrate
 
 
@@ -40,6 +41,21 @@ def test_statistics_are_those_of_the_images(data: Path) -> None:
     assert norm.momentum == 0.1
     after = segmenter.state_dict()
     assert all(torch.equal(v, after[k]) for k, v in before.items() if 'tracked' not in k)
+
+
+def test_parts_that_training_has_not_changed_keep_their_statistics(data: Path) -> None:
+    torch.manual_seed(0)
+    segmenter = create_segmenter('litenet', num_classes=3, neck=8, head=8)
+    before = {k: v.clone() for k, v in segmenter.state_dict().items()}
+    examples = list(READERS.get('cityscapes')(data))
+    preprocessing = Preprocessing((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    parts = encoder_parts(segmenter)
+    assert len(parts) == 15
+    recalibrate(segmenter, examples, preprocessing, Size(128, 64), parts)
+    after = segmenter.state_dict()
+    changed = {k.split('.')[0] for k, v in before.items() if not torch.equal(v, after[k])}
+    assert changed >= {'context', 'lateral8', 'fuse4'}
+    assert not changed & {'stem', 'blocks'}
 
 
 def test_photographs_are_spread_and_generated_scenes_left_out(data: Path) -> None:
