@@ -26,7 +26,7 @@ _MESSAGES: dict[str, dict[int, str]] = {
     'entry': {},
 }
 _MODEL_GRAPH = 7
-_GRAPH_NODE, _GRAPH_OUTPUT = 1, 12
+_GRAPH_NODE, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _VALUE_NAME = 1, 2, 1
 _MAX_DEPTH = 64
 
@@ -65,7 +65,7 @@ class OnnxGraph:
         return self._files
 
     def with_outputs(self, names: Iterable[str]) -> bytes:
-        """Return the model cut down to some outputs and the nodes that they need.
+        """Return the model cut down to some outputs and the nodes and inputs that they need.
 
         ONNX Runtime runs every node of a graph, whichever outputs are fetched: what shall not be
         computed must not be there.
@@ -79,6 +79,7 @@ class OnnxGraph:
                 needed.update(self._inputs(node))
             else:
                 dropped.add(node)
+        dropped |= {r for r in self._records(_GRAPH_INPUT) if self._name(r) not in needed}
         graph = bytearray()
         position = self._graph.value
         for record in sorted(dropped, key=lambda r: r.start):

@@ -23,6 +23,7 @@ from anomaly_seg_ros.bundle import (
 )
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.refinement import NONE, REFINEMENTS_DEFAULT, parse_refinement
 from anomaly_seg_ros.size import Size
 
 CLASS_SETS = {'cityscapes': CITYSCAPES}
@@ -43,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--scores', default='all', metavar='A,B', help='scores to offer (default: all)'
     )
     parser.add_argument('--score', default='max_logit', help='the score used by default')
+    parser.add_argument(
+        '--refinements',
+        default=','.join(REFINEMENTS_DEFAULT),
+        metavar='A,B',
+        help='refinements to offer of every score (default: %(default)s)',
+    )
     parser.add_argument(
         '--option',
         action='append',
@@ -94,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
             args.segmenter, **{'num_classes': len(classes), **options}
         ).eval()
         load_weights(segmenter, args.weights)
-        detector = Detector(segmenter, preprocessing, size, scores)
+        refinements = _refinements(args.refinements)
+        detector = Detector(segmenter, preprocessing, size, scores, refinements, classes.drivable)
     except (KeyError, ValueError) as error:
         raise OptionError(str(error.args[0])) from error
     _check_classes(detector, len(classes))
@@ -107,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
         input_size=size,
         scores=scores,
         score=args.score,
+        refinements=refinements,
         graph=None if args.no_graph else GraphFile(),
         weights=WeightsFile(),
         threshold=None if args.threshold is None else Threshold(args.threshold, 'set by hand'),
@@ -123,6 +132,18 @@ def run(args: argparse.Namespace) -> int:
     total = sum((bundle.path / name).stat().st_size for name in bundle.card.hashes)
     print(f'{bundle.path}: {card.segmenter.name} at {size}, {total / 1e6:.1f} MB')
     return 0
+
+
+def _refinements(text: str) -> tuple[str, ...]:
+    """Read a list of refinements; unrefined scores are always offered.
+
+    Raises:
+        RefinementError: One is unknown.
+    """
+    names = dict.fromkeys((NONE, *text.split(',')))
+    for name in names:
+        parse_refinement(name)
+    return tuple(names)
 
 
 def parse_options(texts: Sequence[str]) -> dict[str, Any]:

@@ -5,12 +5,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
+from anomaly_seg_ros.refinement.chain import RefinedScores
+from anomaly_seg_ros.refinement.names import (
+    NONE,
+    RefinementError,
+    needs_statistics,
+    output_names,
+    split_output,
+)
+from anomaly_seg_ros.refinement.vde import VdeConfig
 from anomaly_seg_ros.scores import SCORES, DenseLogits, Logits
 from anomaly_seg_ros.size import Size
 
@@ -22,17 +32,21 @@ class Detector(nn.Module):
     """Image -> labels, confidence and anomaly scores, all at the image's own size.
 
     Normalise, resize to the network's size, segment, upsample the logits to the network's size,
-    arg max and scores there, results resized to the image. Resizing is bilinear with the
-    half-pixel convention, nearest for labels.
+    arg max, scores and their refinements there, results resized to the image. Resizing is
+    bilinear with the half-pixel convention, nearest for labels.
 
     Args:
         segmenter: (N, 3, h, w) float -> logits (N, C, h / s, w / s).
         preprocessing: The normalisation that the segmenter was trained with.
         input_size: The size at which the segmenter runs.
         score_names: Names of `scores.SCORES`, in the order of the outputs.
+        refinements: What is offered of every score, see `refinement.names`.
+        drivable: The drivable classes, for VDE.
+        vde: The constants of VDE.
 
     Raises:
         KeyError: A score is unknown.
+        RefinementError: A refinement is unknown.
     """
 
     mean: Tensor
@@ -44,12 +58,20 @@ class Detector(nn.Module):
         preprocessing: Preprocessing,
         input_size: Size,
         score_names: Sequence[str],
+        refinements: Sequence[str] = (NONE,),
+        drivable: Sequence[int] = (),
+        vde: VdeConfig | None = None,
     ) -> None:
         super().__init__()
         self.segmenter = segmenter
         self.input_size = input_size
         self.score_names = tuple(score_names)
-        self._scores = [SCORES.get(name) for name in self.score_names]
+        self.refinements = tuple(refinements)
+        self.drivable = tuple(drivable)
+        self.vde = vde or VdeConfig()
+        for name in self.score_names:
+            SCORES.get(name)
+        self.output_names = (LABELS, CONFIDENCE, *output_names(self.score_names, self.refinements))
         mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
         std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
         # On bytes: one subtraction and one multiplication.
@@ -57,36 +79,51 @@ class Detector(nn.Module):
         self.register_buffer('scale', 1 / (std * 255), persistent=False)
 
     @property
-    def output_names(self) -> tuple[str, ...]:
-        """The names of what `forward` returns, in order."""
-        return (LABELS, CONFIDENCE, *self.score_names)
+    def takes_statistics(self) -> bool:
+        """Whether one of the outputs takes class statistics."""
+        return any(needs_statistics(name) for name in self.output_names)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, image: Tensor, statistics: Tensor | None = None) -> tuple[Tensor, ...]:
         """Return all outputs, in the order of `output_names`.
 
         Args:
             image: (N, H, W, 3) uint8, RGB.
+            statistics: (S, 2, C): per score of `score_names` the means and the standard
+                deviations of the classes; needed if `takes_statistics`.
 
         Returns:
             Labels (N, H, W) uint8; the largest softmax as round(255 p), (N, H, W) uint8; one
-            (N, H, W) float32 per score, higher = more anomalous.
+            (N, H, W) float32 per score and refinement, higher = more anomalous.
         """
-        results = self.run(image, self.output_names)
+        results = self.run(image, self.output_names, statistics)
         return tuple(results[name] for name in self.output_names)
 
-    def run(self, image: Tensor, outputs: Sequence[str]) -> dict[str, Tensor]:
+    def run(
+        self, image: Tensor, outputs: Sequence[str], statistics: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the outputs asked for and compute nothing else.
 
         Args:
             image: (N, H, W, 3) uint8, RGB.
             outputs: Some of `output_names`.
+            statistics: See `forward`.
 
         Raises:
             KeyError: An output is unknown.
+            RefinementError: An output needs statistics, and there are none, or they are of
+                another shape.
         """
         logits = self._reductions(self.segmenter(self.preprocess(image)))
+        if statistics is not None:
+            expected = (len(self.score_names), 2, logits.num_classes)
+            if tuple(statistics.shape) != expected:
+                msg = (
+                    f'received statistics of shape {tuple(statistics.shape)}, expected {expected}'
+                )
+                raise RefinementError(msg)
+        maps = _Maps(self, logits, statistics)
         size = (image.shape[1], image.shape[2])
-        return {name: self._output(name, logits, size) for name in outputs}
+        return {name: self._output(name, maps, size) for name in outputs}
 
     def preprocess(self, image: Tensor) -> Tensor:
         """Map (N, H, W, 3) uint8 to the network's input, (N, 3, h, w) float."""
@@ -105,17 +142,39 @@ class Detector(nn.Module):
         """Bring a reduction to (N, 1, h, w)."""
         return values[:, None]
 
-    def _output(self, name: str, logits: Logits, size: tuple[int, int]) -> Tensor:
+    def _output(self, name: str, maps: _Maps, size: tuple[int, int]) -> Tensor:
         if name == LABELS:
-            return self._resize_labels(self._as_map(logits.labels), size)[:, 0]
+            return self._resize_labels(maps.labels, size)[:, 0]
         if name == CONFIDENCE:
-            confidence = self._resize(1 / logits.exp_sum, size)
+            confidence = self._resize(self._as_map(1 / maps.logits.exp_sum), size)
             return (confidence * 255).round().to(torch.uint8)
-        return self._resize(SCORES.get(name)(logits), size)
+        return self._resize(maps.score(*split_output(name)), size)
 
     def _resize_labels(self, labels: Tensor, size: tuple[int, int]) -> Tensor:
         return F.interpolate(labels, size, mode='nearest-exact')
 
     def _resize(self, values: Tensor, size: tuple[int, int]) -> Tensor:
-        values = self._as_map(values)
         return F.interpolate(values, size, mode='bilinear', align_corners=False)[:, 0]
+
+
+class _Maps:
+    """What outputs of one run share: labels and scores in image order, (N, 1, h, w)."""
+
+    def __init__(self, detector: Detector, logits: Logits, statistics: Tensor | None) -> None:
+        self.logits = logits
+        self._detector = detector
+        self._refined = RefinedScores(
+            lambda: self.labels[:, 0],
+            lambda name: detector._as_map(SCORES.get(name)(logits))[:, 0],
+            detector.score_names,
+            statistics,
+            detector.drivable,
+            detector.vde,
+        )
+
+    @cached_property
+    def labels(self) -> Tensor:
+        return self._detector._as_map(self.logits.labels)
+
+    def score(self, score: str, refinement: str) -> Tensor:
+        return self._refined.get(score, refinement)[:, None]

@@ -30,6 +30,10 @@ class PortableDetector(Detector):
         self.segmenter = detector.segmenter
         self.input_size = detector.input_size
         self.score_names = detector.score_names
+        self.refinements = detector.refinements
+        self.output_names = detector.output_names
+        self.drivable = detector.drivable
+        self.vde = detector.vde
         self.register_buffer('mean', detector.mean, persistent=False)
         self.register_buffer('scale', detector.scale, persistent=False)
         self.factor = 1

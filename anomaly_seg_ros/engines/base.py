@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.bundle import Card
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.refinement import needs_statistics, split_output
 from anomaly_seg_ros.size import Size
 
 LABELS = 'labels'
@@ -41,14 +42,16 @@ class Engine(Protocol):
 
         Args:
             image: (N, H, W, 3) uint8, RGB; any strides.
-            outputs: Of ``labels``, ``confidence`` and the card's scores.
+            outputs: Of ``labels``, ``confidence`` and the card's `outputs`: every score by its
+                name, and after a refinement as ``<score>+<refinement>``.
 
         Returns:
             By name: labels and confidence (N, H, W) uint8, scores (N, H, W) float32, higher =
             more anomalous, all at the size of the image.
 
         Raises:
-            EngineError: The image or an output's name is wrong, or the device fails, for example
+            EngineError: The image or an output's name is wrong, an output needs class statistics
+                and the card has none, a score is not finite, or the device fails, for example
                 because its memory is full; the engine can be used again afterwards.
         """
         ...
@@ -87,12 +90,13 @@ def check_image(image: Any) -> None:
 
 
 def check_outputs(outputs: Sequence[str], card: Card) -> None:
-    """Refuse names that the bundle does not offer.
+    """Refuse names that the bundle does not offer, or not before it is calibrated.
 
     Raises:
-        EngineError: No output is asked for, or a name is unknown; the message lists all names.
+        EngineError: No output is asked for, a name is unknown, and the message lists all names;
+            or class statistics are missing.
     """
-    known = (LABELS, CONFIDENCE, *card.scores)
+    known = (LABELS, CONFIDENCE, *card.outputs)
     for name in outputs:
         if name not in known:
             msg = f'the bundle has no output {name!r}; choose of: {", ".join(known)}'
@@ -100,6 +104,32 @@ def check_outputs(outputs: Sequence[str], card: Card) -> None:
     if not outputs:
         msg = f'no output is asked for; choose of: {", ".join(known)}'
         raise EngineError(msg)
+    for name in outputs:
+        if needs_statistics(name) and split_output(name)[0] not in (card.statistics or {}):
+            msg = (
+                f'the output {name!r} needs class statistics, and the bundle {card.name!r} has '
+                'none: take them with anomaly-seg calibrate'
+            )
+            raise EngineError(msg)
+
+
+def check_finite(results: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse scores that a threshold or an average would silently make nothing of.
+
+    Raises:
+        EngineError: A score has values that are not finite.
+    """
+    for name, values in results.items():
+        # The sum is finite unless a value is not, or it overflows: only then look closely.
+        with np.errstate(over='ignore', invalid='ignore'):
+            suspicious = values.dtype != np.uint8 and not np.isfinite(values.sum())
+        wrong = np.size(values) - np.count_nonzero(np.isfinite(values)) if suspicious else 0
+        if wrong:
+            msg = (
+                f'the network gave {name!r} with {wrong} of {values.size} pixels not finite: its '
+                'weights are damaged or do not fit, export the bundle again'
+            )
+            raise EngineError(msg)
 
 
 def failure(error: Exception, name: str, image: NDArray[np.uint8]) -> EngineError:

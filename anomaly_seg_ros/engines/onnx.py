@@ -16,10 +16,12 @@ from anomaly_seg_ros.engines.base import (
     CONFIDENCE,
     LABELS,
     EngineError,
+    check_finite,
     check_image,
     check_outputs,
     failure,
 )
+from anomaly_seg_ros.refinement import needs_statistics, statistics_table
 from anomaly_seg_ros.size import Size
 
 MAX_SESSIONS = 4
@@ -56,6 +58,9 @@ class OnnxEngine:
         self._path = bundle.file('graph')
         self._graph: OnnxGraph | None = OnnxGraph(self._path)
         self._threads = threads
+        self._statistics = statistics_table(
+            self.card.statistics, self.card.scores, len(self.card.classes)
+        )
         self._sessions: OrderedDict[tuple[str, ...], Any] = OrderedDict()
         available = onnxruntime.get_available_providers()
         if device == 'cuda' and _CUDA not in available:
@@ -82,15 +87,20 @@ class OnnxEngine:
         check_outputs(outputs, self.card)
         names = tuple(sorted(set(outputs)))
         session = self._session(names)
+        feeds: dict[str, NDArray[Any]] = {'image': np.ascontiguousarray(image)}
+        if any(map(needs_statistics, names)):
+            feeds['statistics'] = self._statistics
         try:
-            arrays = session.run(names, {'image': np.ascontiguousarray(image)})
+            arrays = session.run(names, feeds)
         except Exception as error:
             raise failure(error, self.name, image) from error
-        return dict(zip(names, arrays, strict=True))
+        results = dict(zip(names, arrays, strict=True))
+        check_finite(results)
+        return results
 
     def warm_up(self, size: Size) -> None:
-        """Run once on a black image, labels and the card's score; see `Engine.warm_up`."""
-        self.run(np.zeros((1, *size.shape, 3), np.uint8), (LABELS, self.card.score))
+        """Run once on a black image, labels and the card's output; see `Engine.warm_up`."""
+        self.run(np.zeros((1, *size.shape, 3), np.uint8), (LABELS, self.card.output))
 
     def close(self) -> None:
         """Release all sessions."""
@@ -126,7 +136,7 @@ class OnnxEngine:
 
     def _check_graph(self) -> Any:
         """Refuse a graph that is not what the card says; return a first session."""
-        expected = {LABELS, CONFIDENCE, *self.card.scores}
+        expected = {LABELS, CONFIDENCE, *self.card.outputs}
         names = set() if self._graph is None else set(self._graph.output_names)
         if not expected <= names:
             msg = (
@@ -134,9 +144,13 @@ class OnnxEngine:
                 'the card says: export the bundle again'
             )
             raise BundleError(msg)
-        session = self._session(tuple(sorted((LABELS, self.card.score))))
-        inputs = [(i.name, i.type) for i in session.get_inputs()]
-        if inputs != [('image', 'tensor(uint8)')]:
-            msg = f'{self._path} has the inputs {inputs}, expected image of uint8: export it again'
+        first = tuple(sorted((LABELS, self.card.output)))
+        session = self._session(first)
+        inputs = {i.name: i.type for i in session.get_inputs()}
+        wanted = {'image': 'tensor(uint8)'}
+        if any(map(needs_statistics, first)):
+            wanted['statistics'] = 'tensor(float)'
+        if inputs != wanted:
+            msg = f'{self._path} has the inputs {inputs}, expected {wanted}: export it again'
             raise BundleError(msg)
         return session

@@ -16,11 +16,13 @@ from anomaly_seg_ros.detector import Detector
 from anomaly_seg_ros.engines.base import (
     LABELS,
     EngineError,
+    check_finite,
     check_image,
     check_outputs,
     failure,
 )
 from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.refinement import needs_statistics, statistics_table
 from anomaly_seg_ros.size import Size
 
 
@@ -53,12 +55,21 @@ class TorchEngine:
         try:
             segmenter = create_segmenter(card.segmenter.name, **_options(bundle))
             load_weights(segmenter, weights)
-            detector = Detector(segmenter, card.preprocessing, card.input_size, card.scores)
+            detector = Detector(
+                segmenter,
+                card.preprocessing,
+                card.input_size,
+                card.scores,
+                card.refinements,
+                card.classes.drivable,
+            )
         except KeyError as error:
             msg = f'the card of {bundle.path} names an {error.args[0]}'
             raise BundleError(msg) from error
         try:
             self._detector: Detector | None = detector.eval().to(self.device)
+            table = statistics_table(card.statistics, card.scores, len(card.classes))
+            self._statistics = torch.from_numpy(table).to(self.device)
         except RuntimeError as error:
             msg = f'the model does not fit on {self.device}: {str(error).splitlines()[0][:200]}'
             raise EngineError(msg) from error
@@ -77,16 +88,20 @@ class TorchEngine:
                 torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
             ):
                 batch = torch.from_numpy(_writable(image)).to(self.device)
-                results = self._detector.run(batch, tuple(dict.fromkeys(outputs)))
-                return {name: result.cpu().numpy() for name, result in results.items()}
+                names = tuple(dict.fromkeys(outputs))
+                statistics = self._statistics if any(map(needs_statistics, names)) else None
+                results = self._detector.run(batch, names, statistics)
+                arrays = {name: result.cpu().numpy() for name, result in results.items()}
         except Exception as error:
             if self.device == 'cuda':
                 torch.cuda.empty_cache()
             raise failure(error, self.name, image) from error
+        check_finite(arrays)
+        return arrays
 
     def warm_up(self, size: Size) -> None:
-        """Run once on a black image, labels and the card's score; see `Engine.warm_up`."""
-        self.run(np.zeros((1, *size.shape, 3), np.uint8), (LABELS, self.card.score))
+        """Run once on a black image, labels and the card's output; see `Engine.warm_up`."""
+        self.run(np.zeros((1, *size.shape, 3), np.uint8), (LABELS, self.card.output))
 
     def close(self) -> None:
         """Release the network."""

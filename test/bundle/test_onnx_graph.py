@@ -76,6 +76,19 @@ def test_only_needed_nodes_stay(branching: Path, outputs: list[str], operators: 
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_inputs_that_nothing_reads_are_dropped(tmp_path: Path) -> None:
+    nodes = [helper.make_node('Add', ['x', 'y'], ['a']), helper.make_node('Neg', ['x'], ['b'])]
+    graph = helper.make_graph(nodes, 'g', [value('x'), value('y')], [value('a'), value('b')])
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=9)
+    path = tmp_path / 'g.onnx'
+    path.write_bytes(whole.SerializeToString())
+    for outputs, inputs in ((['b'], ['x']), (['a'], ['x', 'y']), (['a', 'b'], ['x', 'y'])):
+        cut = OnnxGraph(path).with_outputs(outputs)
+        onnx.checker.check_model(onnx.load_from_string(cut))
+        session = onnxruntime.InferenceSession(cut)
+        assert [i.name for i in session.get_inputs()] == inputs
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_graph_is_cut_as_onnx_would(

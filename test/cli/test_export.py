@@ -18,6 +18,7 @@ from anomaly_seg_ros.cli.export import OptionError, parse_options  # noqa: E402
 from anomaly_seg_ros.cli.main import main  # noqa: E402
 from anomaly_seg_ros.engines import load_engine  # noqa: E402
 from anomaly_seg_ros.models import create_segmenter  # noqa: E402
+from anomaly_seg_ros.refinement import REFINEMENTS_DEFAULT  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -35,6 +36,7 @@ def arguments(checkpoint: Path, out: Path, **changes: Any) -> list[str]:
         'weights': str(checkpoint),
         'size': '64x32',
         'score': 'energy',
+        'refinements': 'none',
         'out': str(out),
         **changes,
     }
@@ -60,12 +62,32 @@ def test_checkpoint_becomes_a_bundle(
     assert card.threshold.value == -4.5
     assert card.score_range == (-20, 0)
     assert card.scores == ('max_softmax', 'entropy', 'max_logit', 'energy', 'max_min')
+    assert card.refinements == ('none',)
     image = np.random.default_rng(0).integers(0, 256, (1, 32, 64, 3), np.uint8)
     results = [
         load_engine(name, bundle, threads=1).run(image, ('energy',))['energy']
         for name in ('onnxruntime', 'torch')
     ]
     np.testing.assert_allclose(*results, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ('words', 'refinements'),
+    [
+        ((), REFINEMENTS_DEFAULT),
+        (('--refinements', 'sml,suppress+vde'), ('none', 'sml', 'suppress+vde')),
+        (('--refinements', 'smooth,none'), ('none', 'smooth')),
+    ],
+)
+def test_refinements_are_offered_of_every_score(
+    words: tuple[str, ...], refinements: tuple[str, ...], checkpoint: Path, tmp_path: Path
+) -> None:
+    usual = arguments(checkpoint, tmp_path / 'b')
+    place = usual.index('--refinements')
+    assert main([*usual[:place], *usual[place + 2 :], *words, '--no-graph']) == 0
+    card = Bundle.open(tmp_path / 'b').card
+    assert card.refinements == refinements
+    assert (card.refinement, card.output) == ('none', 'energy')
 
 
 def test_weights_only(checkpoint: Path, tmp_path: Path) -> None:
@@ -83,6 +105,8 @@ def test_weights_only(checkpoint: Path, tmp_path: Path) -> None:
         ({'size': 'big'}, "received the size 'big', expected WIDTHxHEIGHT"),
         ({'scores': 'energy,magic'}, "unknown score 'magic'; choose one of"),
         ({'scores': 'entropy'}, "received the score 'energy', expected one of: entropy"),
+        ({'refinements': 'none,blur'}, "received the refinement 'blur', expected 'none' or some"),
+        ({'refinements': 'smooth+sml'}, 'sml, suppress, smooth, vde, in this order'),
         ({'std': ['1', '0', '1']}, 'expected positive standard deviations'),
         ({'option': 'classes'}, "received --option 'classes', expected KEY=VALUE"),
         (

@@ -21,10 +21,13 @@ def make_detector() -> Callable[..., Any]:
     from anomaly_seg_ros.models import create_segmenter
     from anomaly_seg_ros.size import Size
 
-    def make(name: str = 'streetnet', size: str = '96x64', classes: int = 7) -> Any:
+    def make(
+        name: str = 'streetnet', size: str = '96x64', classes: int = 7, **options: Any
+    ) -> Any:
         torch.manual_seed(3)
         segmenter = create_segmenter(name, num_classes=classes)
         preprocessing = Preprocessing((0.4, 0.5, 0.3), (0.25, 0.2, 0.3))
-        return Detector(segmenter, preprocessing, Size.parse(size), SCORES).eval()
+        scores = options.pop('scores', SCORES)
+        return Detector(segmenter, preprocessing, Size.parse(size), scores, **options).eval()
 
     return make

@@ -21,6 +21,8 @@ from anomaly_seg_ros.bundle import GraphFile, Preprocessing  # noqa: E402
 from anomaly_seg_ros.detector import Detector, ExportError, export  # noqa: E402
 from anomaly_seg_ros.detector import export as export_function  # noqa: E402
 from anomaly_seg_ros.detector.export import difference  # noqa: E402
+from anomaly_seg_ros.refinement import REFINEMENTS_DEFAULT, split_output  # noqa: E402
+from anomaly_seg_ros.refinement.chain import RefinedScores  # noqa: E402
 from anomaly_seg_ros.size import Size  # noqa: E402
 
 OUTPUTS = ['labels', 'confidence', 'max_softmax', 'entropy', 'max_logit', 'energy', 'max_min']
@@ -78,6 +80,49 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     assert 'BatchNormalization' not in {node.op_type for node in model.graph.node}
 
 
+REFINED = [
+    'labels', 'confidence',
+    'max_logit', 'max_logit+sml', 'max_logit+sml+suppress', 'max_logit+sml+suppress+smooth',
+    'max_logit+sml+suppress+smooth+vde', 'max_logit+suppress+smooth', 'max_logit+vde',
+]  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def refined(make_detector: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    detector = make_detector(
+        'streetnet', '64x48', scores=('max_logit',), drivable=(0, 3),
+        refinements=(*REFINEMENTS_DEFAULT, 'suppress+smooth', 'vde'),
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp('refined') / 'detector.onnx'
+    export(detector, path)
+    return detector, path
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+def test_refined_outputs_follow_the_graphs_own_labels(
+    refined: tuple[Any, Path], batch: int
+) -> None:
+    """At the network's size the graph's labels and score are what it refines: exactly that."""
+    detector, path = refined
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    assert [i.name for i in session.get_inputs()] == ['image', 'statistics']
+    assert [o.name for o in session.get_outputs()] == REFINED
+    image = np.random.default_rng(1).integers(0, 256, (batch, 48, 64, 3), np.uint8)
+    image = image // 8 + np.arange(0, 224, 3.5).astype(np.uint8)[None, None, :, None]
+    statistics = np.stack([np.linspace(-1, 1, 7), np.linspace(0.5, 2, 7)])[None].astype('f4')
+    feeds = {'image': image, 'statistics': statistics}
+    results = dict(zip(REFINED, session.run(REFINED, feeds), strict=True))
+    assert len(np.unique(results['labels'])) > 2
+    expected = RefinedScores(
+        lambda: torch.from_numpy(results['labels']), lambda name: torch.from_numpy(results[name]),
+        ('max_logit',), torch.from_numpy(statistics), detector.drivable,
+    )  # fmt: skip
+    for name in REFINED[3:]:
+        ours = expected.get(*split_output(name)).numpy()
+        assert np.mean(np.abs(ours - results[name]) > 1e-4) < (0.02 if 'vde' in name else 1e-9)
+        assert np.abs(ours - results['max_logit']).max() > 0.1, name
+
+
 class Unexportable(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(np.sort(image.numpy(), axis=1))
@@ -122,5 +167,11 @@ def test_tolerances() -> None:
     score = np.full((1, 2, 2), 10, np.float32)
     assert difference(score, score + np.float32(0.009)) is None
     assert 'by 0.02' in str(difference(score, score + np.float32(0.02)))
+    patched = np.full((1, 100, 100), 10, np.float32)
+    patched[0, 0, :99] += 5
+    assert 'by 5' in str(difference(patched, np.full_like(patched, 10)))
+    assert difference(patched, np.full_like(patched, 10), refined=True) is None
+    patched[0, 1, :3] += 5
+    assert 'by ' in str(difference(patched, np.full_like(patched, 10), refined=True))
     assert 'instead of' in str(difference(score, score[0]))
     assert 'instead of' in str(difference(score, score.astype(np.float64)))

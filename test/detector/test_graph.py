@@ -17,6 +17,8 @@ from torch import nn  # noqa: E402
 from anomaly_seg_ros.bundle import Preprocessing  # noqa: E402
 from anomaly_seg_ros.detector import Detector  # noqa: E402
 from anomaly_seg_ros.detector.portable import PortableDetector, phase_kernel  # noqa: E402
+from anomaly_seg_ros.refinement import RefinementError, output_name  # noqa: E402
+from anomaly_seg_ros.refinement.chain import RefinedScores  # noqa: E402
 from anomaly_seg_ros.size import Size  # noqa: E402
 
 ALL = ('labels', 'confidence', 'max_softmax', 'entropy', 'max_logit', 'energy', 'max_min')
@@ -135,6 +137,71 @@ def test_portable_form_gives_the_same_numbers(
             assert int((ours.int() - theirs.int()).abs().max()) <= 1
         else:
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+REFINEMENTS = ('none', 'sml', 'suppress+smooth', 'sml+suppress+smooth+vde')
+STATISTICS = torch.tensor([
+    [[-0.6, -0.5, -0.4], [0.2, 0.3, 0.1]],
+    [[0.9, 0.8, 0.7], [0.1, 0.2, 0.1]],
+])  # fmt: skip
+
+
+def refined_detector(stride: int, size: str) -> Detector:
+    return Detector(
+        Channels(stride), Preprocessing(), Size.parse(size), ('max_logit', 'entropy'),
+        REFINEMENTS, (0,),
+    )  # fmt: skip
+
+
+def test_refinement_works_at_the_networks_size_before_resizing() -> None:
+    detector = refined_detector(1, '30x20')
+    assert detector.takes_statistics
+    image = random_image(2, 20, 30)
+    results = dict(zip(detector.output_names, detector(image, STATISTICS), strict=True))
+    assert list(results) == list(detector.output_names)
+    assert detector.output_names[2:6] == (
+        'max_logit', 'max_logit+sml', 'max_logit+suppress+smooth',
+        'max_logit+sml+suppress+smooth+vde',
+    )  # fmt: skip
+    # At the network's own size nothing is resized: the maps are those that are refined.
+    refined = RefinedScores(
+        lambda: results['labels'], results.__getitem__, ('max_logit', 'entropy'), STATISTICS, (0,)
+    )
+    for score in ('max_logit', 'entropy'):
+        for refinement in REFINEMENTS:
+            name = output_name(score, refinement)
+            torch.testing.assert_close(results[name], refined.get(score, refinement), msg=name)
+    larger = detector.run(random_image(1, 50, 33), ('entropy+sml',), STATISTICS)['entropy+sml']
+    assert larger.shape == (1, 50, 33)
+
+
+@pytest.mark.parametrize(('stride', 'size'), [(1, '30x20'), (4, '32x20'), (4, '34x21')])
+def test_portable_form_refines_alike(stride: int, size: str) -> None:
+    detector = refined_detector(stride, size)
+    image = random_image(2, *Size.parse(size).shape)
+    portable = PortableDetector(detector)
+    assert portable.output_names == detector.output_names
+    both = detector(image, STATISTICS), portable(image, STATISTICS)
+    for name, ours, theirs in zip(detector.output_names, *both, strict=True):
+        if name not in ('labels', 'confidence'):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_statistics_are_asked_for_where_they_are_needed() -> None:
+    detector = refined_detector(1, '12x8')
+    image = random_image(1, 8, 12)
+    assert list(detector.run(image, ('labels', 'entropy', 'entropy+suppress+smooth'))) == [
+        'labels', 'entropy', 'entropy+suppress+smooth',
+    ]  # fmt: skip
+    with pytest.raises(RefinementError, match='entropy\\+sml needs class statistics'):
+        detector.run(image, ('entropy+sml',))
+    with pytest.raises(RefinementError, match=r'shape \(1, 2, 3\), expected \(2, 2, 3\)'):
+        detector.run(image, ('labels',), STATISTICS[:1])
+    assert not Detector(
+        Channels(), Preprocessing(), Size(4, 4), ('energy',), ('none', 'smooth')
+    ).takes_statistics
+    with pytest.raises(RefinementError, match="received the refinement 'blur'"):
+        Detector(Channels(), Preprocessing(), Size(4, 4), ('energy',), ('blur',))
 
 
 def test_batches_are_independent(make_detector: Any) -> None:

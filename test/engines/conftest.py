@@ -10,9 +10,19 @@ from typing import Any
 import pytest
 
 SCORES = ('max_softmax', 'entropy', 'max_logit', 'energy', 'max_min')
+REFINED = ('none', 'sml', 'suppress+smooth', 'sml+suppress+smooth+vde')
 
 
-def make_bundle(folder: Path, name: str, size: str, **options: Any) -> Any:
+def make_bundle(
+    folder: Path,
+    name: str,
+    size: str,
+    *,
+    scores: tuple[str, ...] = SCORES,
+    refinements: tuple[str, ...] = ('none',),
+    statistics: dict[str, Any] | None = None,
+    **options: Any,
+) -> Any:
     """Export a randomly initialised network into a bundle with a graph and weights."""
     torch = pytest.importorskip('torch')
     pytest.importorskip('onnxscript')
@@ -34,7 +44,9 @@ def make_bundle(folder: Path, name: str, size: str, **options: Any) -> Any:
         means = segmenter(example).mean((0, 2, 3))
         bias[: len(means)] -= means
     preprocessing = bundle.Preprocessing((0.4, 0.5, 0.3), (0.25, 0.2, 0.3))
-    detector = Detector(segmenter, preprocessing, Size.parse(size), SCORES)
+    detector = Detector(
+        segmenter, preprocessing, Size.parse(size), scores, refinements, CITYSCAPES.drivable
+    )
     export(detector, folder / 'detector.onnx')
     save_file(segmenter.state_dict(), folder / 'weights.safetensors')
     card = bundle.Card(
@@ -44,8 +56,10 @@ def make_bundle(folder: Path, name: str, size: str, **options: Any) -> Any:
         classes=CITYSCAPES,
         preprocessing=preprocessing,
         input_size=Size.parse(size),
-        scores=SCORES,
+        scores=scores,
         score='max_logit',
+        refinements=refinements,
+        statistics=statistics,
         graph=bundle.GraphFile(),
         weights=bundle.WeightsFile(),
     )
@@ -64,4 +78,19 @@ def erfnet_bundle(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A bundle of ERFNet at 96x48, with the void class of its checkpoint cut off."""
     return make_bundle(
         tmp_path_factory.mktemp('erfnet'), 'erfnet', '96x48', num_classes=20, known_classes=19
+    )
+
+
+@pytest.fixture(scope='session')
+def refined_bundle(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A bundle of StreetNet at 64x48 with refinements; statistics of only one of its scores."""
+    means = [-3 + label / 10 for label in range(19)]
+    table = {'count': [100] * 19, 'mean': means, 'std': [0.5 + label / 20 for label in range(19)]}
+    return make_bundle(
+        tmp_path_factory.mktemp('refined'),
+        'streetnet',
+        '64x48',
+        scores=('max_logit', 'entropy'),
+        refinements=REFINED,
+        statistics={'max_logit': table},
     )
