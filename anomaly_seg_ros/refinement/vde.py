@@ -38,12 +38,12 @@ from anomaly_seg_ros.refinement.dispatch import is_plain
 class VdeConfig:
     """What the paper leaves open, in units of the standardised score (see `vde_refine`).
 
-    The values are those that served on Cityscapes and CamVid scenes with pasted objects and on
-    Cityscapes' void objects, with the smoothed SML of ERFNet. Raising holes gained everywhere
-    but where all anomalies lie off the road. Lowering the outside gained nothing that raising
-    holes does not, and lost whatever rises above the road or lies beside it; it is there because
-    the paper names it. A threshold of 1 to 1.5 was best, better than none and better than a
-    stricter one, which finds no road any more under a camera that the network does not know.
+    The values are those that served on Cityscapes and CamVid scenes with COCO objects on the
+    road, with the smoothed SML of ERFNet. Raising holes gained wherever an anomaly lies on the
+    road. Lowering true road gains where anomalies lie elsewhere, and hides those that the network
+    takes for road; lowering the outside loses what rises above the road or lies beside it. Both
+    are off for that and are there because the paper names them. A threshold of 1 to 1.5 was best:
+    none lets small anomalies pass as road, a stricter one finds no road under a strange camera.
 
     Args:
         road_threshold: A pixel of a drivable class is true road where its score is at most
@@ -59,7 +59,7 @@ class VdeConfig:
 
     road_threshold: float = 1.0
     raise_hole: float = 2.0
-    lower_road: float = 0.5
+    lower_road: float = 0.0
     lower_outside: float = 0.0
 
     def __post_init__(self) -> None:

@@ -49,13 +49,16 @@ def refine(
     column = np.arange(width, dtype=np.int32)
     outside = column < first.astype(np.int32)
     outside |= column > last.astype(np.int32)
-    refined: NDArray[np.float32] = score.copy()
-    if lower_outside:
-        has_road = (~is_empty).any((-2, -1), keepdims=True)
-        np.subtract(refined, outside * (has_road * np.float32(lower_outside)), refined)
-    if raise_hole:
-        hole = np.logical_not(outside | road)
-        np.add(refined, hole * np.float32(raise_hole), refined)
-    if lower_road:
-        np.subtract(refined, road * np.float32(lower_road), refined)
-    return refined
+    # The three parts exclude each other, so their terms add up without rounding. One array of
+    # the score's size is all that is made: the first touch of new memory costs most here.
+    has_road = (~is_empty).any((-2, -1), keepdims=True)
+    parts = (
+        (outside, has_road * np.float32(-lower_outside), lower_outside),
+        (road, np.float32(-lower_road), lower_road),
+        (np.logical_not(outside | road), np.float32(raise_hole), raise_hole),
+    )
+    shift: NDArray[np.float32] | None = None
+    for part, term, amount in parts:
+        if amount:
+            shift = part * term if shift is None else np.add(shift, part * term, shift)
+    return score.copy() if shift is None else np.add(score, shift, shift)
