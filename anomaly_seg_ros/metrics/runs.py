@@ -22,6 +22,7 @@ from anomaly_seg_ros.metrics.errors import MetricError
 
 SAMPLE = 512
 """Of a run on disk every value of so many is kept in memory, to find places in the run."""
+_PORTION = SAMPLE << 10
 _BYTES = 4
 
 
@@ -86,7 +87,7 @@ class FileRun:
         self.source = source
         self.offset = offset
         self.size = size
-        self.sample = self.read(0, size)[::SAMPLE].copy() if sample is None else sample
+        self.sample = self._sampled() if sample is None else sample
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the values start .. stop - 1.
@@ -116,6 +117,15 @@ class FileRun:
             start = (last - 1) * SAMPLE
             values = self.read(start, min(last * SAMPLE, self.size))
         return left, start + int(np.searchsorted(values, value, 'right'))
+
+    def _sampled(self) -> NDArray[np.float32]:
+        """Read the sample, a portion of the values at a time."""
+        sample = np.empty(-(-self.size // SAMPLE), np.float32)
+        for start in range(0, self.size, _PORTION):
+            portion = self.read(start, min(start + _PORTION, self.size))
+            first = start // SAMPLE
+            sample[first : first + _PORTION // SAMPLE] = portion[::SAMPLE]
+        return sample
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import tracemalloc
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -425,3 +426,19 @@ def test_more_may_come_after_computing() -> None:
         metrics.update(score[places], target[places])
         metrics.compute()
     assert replace(metrics.compute(), images=1) == compute(score, target)
+
+
+def test_memory_is_flat() -> None:
+    peaks = []
+    for images in (40, 160):
+        rng = np.random.default_rng(0)
+        tracemalloc.start()
+        metrics = AnomalyMetrics(memory=1 << 20, block=1 << 15)
+        for _ in range(images):
+            target = (rng.random((100, 200)) < 0.05).astype(np.uint8)
+            metrics.update(rng.standard_normal(target.shape, np.float32) + target, target)
+        assert metrics.compute().pixels == 20000 * images
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert 1 << 20 < peaks[0] < 8 << 20
+    assert peaks[1] < peaks[0] + (1 << 20)
