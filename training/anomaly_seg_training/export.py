@@ -128,7 +128,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
                 'miou_per_image': round(per_image, 4),
                 'size': str(SIZE),
                 'engine': 'onnxruntime',
-                'command': 'anomaly-seg-lab evaluate --bundle BUNDLE --data DATA --out FILE.json',
+                'command': 'anomaly-seg-lab measure bundle --bundle BUNDLE --data DATA --out FILE.json',
             },
             **card.measured,
         }
