@@ -48,7 +48,7 @@ def benchmark_sets(
             msg = f'{root} has no set {unknown[0]!r}, expected one of: {", ".join(known)}'
             raise DataError(msg)
         chosen = [known[name] for name in dict.fromkeys(names)]
-    return [_of_benchmark(found) for found in chosen]
+    return [of_benchmark(found) for found in chosen]
 
 
 def bag_set(path: Path, topic: str | None = None) -> EvaluationSet:
@@ -82,7 +82,9 @@ def bag_set(path: Path, topic: str | None = None) -> EvaluationSet:
     )
 
 
-def _of_benchmark(found: BenchmarkSet) -> EvaluationSet:
+def of_benchmark(found: BenchmarkSet) -> EvaluationSet:
+    """Return a set of a benchmark as an evaluation takes it."""
+
     def frames(skip: Collection[str]) -> Iterator[Frame]:
         for item in found:
             if _name(item) not in skip:
