@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 from anomaly_seg_ros.errors import AnomalySegError
@@ -16,6 +17,7 @@ from anomaly_seg_training.errors import LabError
 
 NATIVE = 'native'
 INTERRUPTED = 130
+CHECKPOINT_SIZE = Size(1024, 512)
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +33,17 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument('--topic', help='image topic, when a bag has several')
     model = parser.add_argument_group('what is measured')
     model.add_argument(
-        '--bundle', action='append', required=True,
+        '--bundle', action='append', default=[],
         help="a bundle's folder, or default; may be repeated",
+    )  # fmt: skip
+    model.add_argument(
+        '--checkpoint', type=Path, metavar='FILE',
+        help='weights of a network that takes RGB / 255, run by torch at --network-size',
+    )  # fmt: skip
+    model.add_argument('--segmenter', default='erfnet', help='of --checkpoint: %(default)s')
+    model.add_argument(
+        '--option', action='append', default=[], metavar='KEY=VALUE',
+        help='of --segmenter; may be repeated',
     )  # fmt: skip
     model.add_argument('--scores', metavar='A,B', default='all', help='default: %(default)s')
     model.add_argument(
@@ -58,7 +69,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     how.add_argument(
         '--network-size', metavar='WxH',
-        help='the network runs at this size instead, with --engine torch',
+        help='the network runs at this size instead, with --engine torch (--checkpoint: 1024x512)',
     )  # fmt: skip
     out = parser.add_argument_group('results')
     out.add_argument('--json', type=Path, required=True, metavar='FILE', help='the results')
@@ -113,7 +124,11 @@ def _run(arguments: argparse.Namespace) -> None:
         zooms=zooms,
         fusion=arguments.fusion,
     )
-    models = load_models(arguments.bundle, options)
+    with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
+        bundles = list(arguments.bundle)
+        if arguments.checkpoint is not None:
+            bundles.append(_of_checkpoint(arguments, network_size, Path(place)))
+        models = load_models(bundles, options)
     config = EvaluationConfig(arguments.protocol, size, arguments.curves, arguments.per_image)
     work = arguments.work or arguments.json.with_suffix('.work')
     evaluation = Evaluation(sets, models, config, work)
@@ -141,12 +156,27 @@ def _run(arguments: argparse.Namespace) -> None:
     print(table(content))
 
 
+def _of_checkpoint(arguments: argparse.Namespace, size: Size | None, place: Path) -> str:
+    from anomaly_seg_ros.cli.export import parse_options
+    from anomaly_seg_training.evaluation.checkpoint import checkpoint_bundle
+
+    network = parse_options(arguments.option)
+    return str(
+        checkpoint_bundle(
+            arguments.checkpoint, arguments.segmenter, network, size or CHECKPOINT_SIZE, place
+        )
+    )
+
+
 def _check(arguments: argparse.Namespace) -> None:
     if (arguments.dataset is None) != (arguments.root is None):
         msg = 'received one of --dataset and --root, expected both'
         raise LabError(msg)
     if arguments.dataset is None and not arguments.bag:
         msg = 'received nothing to measure on, expected --dataset with --root, or --bag'
+        raise LabError(msg)
+    if not arguments.bundle and arguments.checkpoint is None:
+        msg = 'received no model, expected --bundle or --checkpoint'
         raise LabError(msg)
     if arguments.curves and arguments.curves < 4:
         msg = f'received --curves {arguments.curves}, expected 0 for none or at least 4 points'

@@ -222,6 +222,30 @@ def test_another_size_of_the_network(evaluate: Callable[..., Any]) -> None:
     assert len({row['model_hash'] for row in (first, second, flipped)}) == 3
 
 
+def test_a_checkpoint_needs_no_bundle(
+    evaluate: Callable[..., Any], bundle: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = bundle / 'weights.safetensors'
+    content = evaluate(
+        '--checkpoint', weights, '--network-size', '32x16', '--engine', 'torch', '--sets',
+        'fs_static', '--scores', 'energy',
+    )  # fmt: skip
+    first, second = content['results']
+    assert (first['bundle'], second['bundle']) == ('random', 'weights')
+    assert first['ap'] == second['ap']
+    command = [
+        'evaluate',
+        '--dataset',
+        'road_anomaly_val',
+        '--root',
+        str(root),
+        '--json',
+        'f.json',
+    ]
+    assert main([*command, '--checkpoint', 'none.pth']) == 2
+    assert 'none.pth' in capsys.readouterr().err
+
+
 KILLED = """
 import os, signal, sys, time
 from pathlib import Path
@@ -357,7 +381,10 @@ def test_labels_that_do_not_belong(
         (['--protocol', 'mine'], "unknown protocol 'mine'; choose one of: fishyscapes"),
         (['--sets', 'mine'], "no set 'mine', expected one of: FS_LostFound_full"),
         (['--size', '12'], "received the size '12', expected WIDTHxHEIGHT"),
-        (['--network-size', '64x32'], 'expected --engine torch'),
+        (
+            ['--network-size', '64x32', '--engine', 'onnxruntime'],
+            'expected --engine torch',
+        ),
         (['--dataset', 'mine'], "unknown benchmark 'mine'"),
         (['--bag', 'none.mcap'], 'none.mcap'),
         (['--bundle', 'nowhere'], 'there is no bundle nowhere'),
@@ -389,5 +416,7 @@ def test_something_to_measure_on_is_needed(
     base = ['evaluate', '--bundle', str(bundle), '--json', str(tmp_path / 'f.json')]
     assert main(base) == 2
     assert 'expected --dataset with --root, or --bag' in capsys.readouterr().err
+    assert main(['evaluate', '--bag', 'b', *base[3:]]) == 2
+    assert 'received no model, expected --bundle or --checkpoint' in capsys.readouterr().err
     assert main([*base, '--dataset', 'folder']) == 2
     assert 'received one of --dataset and --root' in capsys.readouterr().err

@@ -86,7 +86,8 @@ def load_model(path: str, options: ModelOptions, name: str | None = None) -> Mod
     """
     bundle = Bundle.open(path)
     if options.network_size is not None:
-        if options.engine != 'torch':
+        engines = ('torch', 'auto') if bundle.card.graph is None else ('torch',)
+        if options.engine not in engines:
             msg = (
                 f'received the network size {options.network_size} for the engine '
                 f'{options.engine}, expected --engine torch: an exported graph has one size'
