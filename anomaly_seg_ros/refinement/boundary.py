@@ -73,24 +73,23 @@ class Boundaries:
         score = score.float()
         if is_plain(score):
             return by_image(fast.suppress_boundaries, score, self.levels)
-        for valid, kept, gain in self._weights:
-            window = F.pad((score * valid)[:, None], (1, 1, 1, 1), mode='replicate')
-            score = score * kept + F.avg_pool2d(window, 3, 1)[:, 0] * gain
+        for weight, replaced, count in self._steps:
+            window = F.pad((score * weight)[:, None], (1, 1, 1, 1), mode='replicate')
+            score = torch.where(replaced, F.avg_pool2d(window, 3, 1)[:, 0] / count, score)
         return score
 
     @cached_property
-    def _weights(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """By level, (N, H, W) float32: which pixels are read, which stay, factors of the mean."""
-        weights = []
+    def _steps(self) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """By level, (N, H, W): weights of the pixels that are read, what is replaced, divisors."""
+        steps = []
         for level in range(1, ITERATIONS + 1):
             valid = (self.levels < level).to(torch.uint8)
             count = _window_sum(valid)
-            replaced = ((self.levels == level) & (count > 0)).to(torch.uint8)
-            kept = 1 - replaced.float()
-            # Nine times the mean over the window is its sum; where nothing is replaced 0 / >= 1.
-            gain = (replaced * 9).float() / (count.float() + kept)
-            weights.append((valid.float(), kept, gain))
-        return weights
+            replaced = (self.levels == level) & (count > 0)
+            # Of pixels weighed by nine the mean over a window is the sum. Divisors are never 0.
+            divisor = count + (~replaced).to(torch.uint8)
+            steps.append(((valid * 9).float(), replaced, divisor.float()))
+        return steps
 
 
 def _differs(labels: Tensor) -> Tensor:
