@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from safetensors.torch import save_file
 
 from anomaly_seg_ros.bundle import (
@@ -21,32 +18,27 @@ from anomaly_seg_ros.bundle import (
     GraphFile,
     Preprocessing,
     SegmenterSpec,
-    Threshold,
     WeightsFile,
     write_bundle,
 )
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.detector import Detector, export
 from anomaly_seg_ros.detector.half_storage import store_halves
-from anomaly_seg_ros.engines import Engine, load_engine
+from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.refinement.names import REFINEMENTS_DEFAULT
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
-from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
+from anomaly_seg_training.calibrate import calibrate
 from anomaly_seg_training.config import SegmenterRecipe
-from anomaly_seg_training.data import READERS, Example, cityscapes
-from anomaly_seg_training.data.anomaly import AnomalyExample
+from anomaly_seg_training.data import cityscapes
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.fold import fold_norms
-from anomaly_seg_training.measure import SIZE, anomaly_figures, miou, normal_scores
+from anomaly_seg_training.measure import SIZE, miou
 from anomaly_seg_training.module import MEAN, STD
+from anomaly_seg_training.pretrained import encoder_parts
 from anomaly_seg_training.recalibrate import photographs, recalibrate
 from anomaly_seg_training.training import RUN, WEIGHTS, as_half
-
-QUANTILE = 0.995
-DISPLAY = (0.05, 0.999)
-CLIPS = 24
-"""Generated clips with unknown objects that choose the default score; seeds from 5000."""
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -68,10 +60,8 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
 
     Batch norm statistics are taken anew from whole training photographs first.
 
-    The default score is the one with the best AUROC on generated clips with unknown
-    objects. The threshold is the 99.5 % quantile of that score on labelled pixels of the labelled
-    training images: about one normal pixel in 200 lies above it. The display range is from the
-    5 % to the 99.9 % quantile.
+    Every score comes with the standard refinements; class statistics, thresholds and the default
+    score are those of ``calibrate.calibrate``.
 
     Args:
         run: Folder of the run.
@@ -88,11 +78,13 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     segmenter = create_segmenter(recipe.segmenter, num_classes=len(CITYSCAPES), **options).eval()
     load_weights(segmenter, run / WEIGHTS)
     preprocessing, size = Preprocessing(MEAN, STD), Size.parse(recipe.input_size)
-    recalibrate(segmenter, photographs(recipe, data), preprocessing, size)
+    kept = encoder_parts(segmenter) if recipe.encoder else []
+    recalibrate(segmenter, photographs(recipe, data), preprocessing, size, kept)
     # Graph and weights are to agree, so both come from the float16 values.
     fold_norms(segmenter)
     segmenter.load_state_dict(as_half(segmenter.state_dict()))
-    detector = Detector(segmenter, preprocessing, size, tuple(SCORES))
+    scores, refinements = tuple(SCORES), REFINEMENTS_DEFAULT
+    detector = Detector(segmenter, preprocessing, size, scores, refinements, CITYSCAPES.drivable)
     card = Card(
         name=recipe.name,
         description=(
@@ -103,8 +95,9 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         classes=CITYSCAPES,
         preprocessing=preprocessing,
         input_size=size,
-        scores=tuple(SCORES),
+        scores=scores,
         score='max_logit',
+        refinements=refinements,
         graph=GraphFile(),
         weights=WeightsFile(),
         licence=dict(recipe.licence),
@@ -118,8 +111,8 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         save_file(as_half(segmenter.state_dict()), weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
+        card = calibrate(draft, recipe, data, threads)
         engine = load_engine('onnxruntime', draft, threads=threads)
-        card = calibrate(card, engine, recipe, data)
         result, per_image = miou(engine, cityscapes.read(data, split='val'))
         engine.close()
         measured = {
@@ -128,54 +121,10 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
                 'miou_per_image': round(per_image, 4),
                 'size': str(SIZE),
                 'engine': 'onnxruntime',
-                'command': 'anomaly-seg-lab measure bundle --bundle BUNDLE --data DATA --out FILE.json',
+                'command': (
+                    'anomaly-seg-lab measure bundle --bundle BUNDLE --data DATA --out FILE.json'
+                ),
             },
             **card.measured,
         }
         return write_bundle(out, replace(card, measured=measured), files)
-
-
-def calibrate(card: Card, engine: Engine, recipe: SegmenterRecipe, data: Path) -> Card:
-    """Choose score, threshold and display range on training data and generated clips."""
-    results = anomaly_figures(engine, unknown_objects(CLIPS), card.scores)
-    # The clips hold unknown objects and normal pixels, so no figure is None.
-    figures = {name: result.as_dict() for name, result in results.items()}
-    score = max(card.scores, key=lambda name: figures[name]['auroc'])
-    values = normal_scores(engine, labelled(recipe, data), (score,))[score]
-    low, high = (float(v) for v in np.quantile(values, DISPLAY))
-    threshold = Threshold(
-        round(float(np.quantile(values, QUANTILE)), 5),
-        f'{100 * QUANTILE:g} % quantile of {score} on labelled pixels of cityscapes_mini/train '
-        'and camvid',
-    )
-    measured = {
-        'synthetic clips with unknown objects (chose the score)': {
-            name: {key: round(f[key], 4) for key in ('auroc', 'ap', 'fpr95')}
-            for name, f in figures.items()
-        }
-    }
-    return replace(
-        card,
-        score=score,
-        threshold=threshold,
-        score_range=(round(low, 5), round(high, 5)),
-        measured=measured,
-    )
-
-
-def labelled(recipe: SegmenterRecipe, data: Path) -> Iterator[Example]:
-    """Yield the recipe's labelled photographs, and every tenth frame of CamVid."""
-    parts: list[Iterator[Example]] = []
-    if recipe.shares.get('cityscapes'):
-        parts.append(READERS.get('cityscapes')(data))
-    if recipe.shares.get('camvid'):
-        parts.append(READERS.get('camvid')(data, step=10))
-    return chain(*parts) if parts else READERS.get('synthetic')(data, clips=CLIPS, frames=1)
-
-
-def unknown_objects(clips: int, seed: int = 5000) -> Iterator[AnomalyExample]:
-    """Yield one frame each of generated clips that show unknown objects."""
-    for index in range(clips):
-        config = SceneConfig(size=SIZE, seed=seed + index, frames=20, unknown_objects=10)
-        frame = StreetClip(config)[10]
-        yield AnomalyExample(f'synthetic/{seed + index}', frame.image, frame.anomaly)

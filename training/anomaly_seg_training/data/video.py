@@ -23,6 +23,8 @@ from anomaly_seg_training.data.labelled import DataError
 FOLDER = 'video'
 # Half of Cityscapes' view: lenses are longer, and at 1024 pixels the teacher sees trains in haze.
 VIEW = Size(512, 288)
+# Drawn areas need no teacher: they are learnt at the size at which the network will run.
+DRAWN_VIEW = Size(1024, 576)
 SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov')
 
 
@@ -62,7 +64,12 @@ def read(
                         image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8)
                         labels = _draw(areas, image.shape[:2]) if index in marked else None
                         yield Example(
-                            f'video/{file.stem}/{index:06d}', image, labels, VIEW, foreign=True
+                            f'video/{file.stem}/{index:06d}',
+                            image,
+                            labels,
+                            VIEW if labels is None else DRAWN_VIEW,
+                            taught=labels is None,
+                            foreign=True,
                         )
                 index += 1
         finally:
