@@ -92,7 +92,7 @@ def _steps(rows: list[Row]) -> list[str]:
                      for name in sets]  # fmt: skip
             texts = ['not measured' if a is None or b is None else _change(a, b)
                      for a, b in pairs]  # fmt: skip
-            if any(b is not None for _, b in pairs):
+            if any(None not in pair for pair in pairs):
                 lines.append(f'| {score} | + {step} | {" | ".join(texts)} |')
     return lines
 

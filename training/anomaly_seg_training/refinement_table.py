@@ -131,7 +131,7 @@ class Table:
         self._segmenter = create_segmenter(network.name, **network.options)
         load_weights(self._segmenter, network.weights)
         self._segmenter.eval()
-        self._settings: dict[tuple[Size, str], _Setting] = {}
+        self._settings: dict[tuple[Size, str], Setting] = {}
 
     def build(self) -> dict[str, Any]:
         """Measure everything and return it for JSON."""
@@ -146,7 +146,7 @@ class Table:
         for resolution in self.config.resolutions:
             for passes in self.config.passes_of(resolution):
                 for name in self.config.sets:
-                    setting = self._setting(self._size(name, resolution), passes)
+                    setting = self.setting(self.size(name, resolution), passes)
                     for row in setting.measure(name):
                         content['results'].append({'resolution': resolution, **row})
                     content['fitted'][f'{setting.size} {passes}'] = setting.fitted
@@ -161,22 +161,33 @@ class Table:
             self._segmenter, self.network.preprocessing, size, self.config.scores, folder, passes
         )
 
-    def _setting(self, size: Size, passes: str) -> _Setting:
-        return self._settings.setdefault((size, passes), _Setting(self, size, passes))
+    def setting(self, size: Size, passes: str) -> Setting:
+        """Return what belongs to one size and pass."""
+        return self._settings.setdefault((size, passes), Setting(self, size, passes))
 
-    def _size(self, name: str, resolution: str) -> Size:
+    def size(self, name: str, resolution: str) -> Size:
+        """Return the network's size for a set at ``native`` or WxH."""
         if resolution != NATIVE:
             return Size.parse(resolution)
         height, width = next(anomaly.read(self.data, name)).target.shape
         return Size(*(round(side / STRIDE) * STRIDE for side in (width, height)))
 
 
-class _Setting:
-    """One size and pass: statistics and fusions are fitted once, then sets are measured."""
+class Setting:
+    """One size and pass: statistics and fusions are fitted once, then sets are measured.
 
-    def __init__(self, table: Table, size: Size, passes: str) -> None:
+    Args:
+        table: Runs the network.
+        size: Of images and network.
+        passes: Of `maps.PASSES`.
+        config: Another than that of the table.
+    """
+
+    def __init__(
+        self, table: Table, size: Size, passes: str, config: TableConfig | None = None
+    ) -> None:
         self.table = table
-        self.config = table.config
+        self.config = config or table.config
         self.size = size
         self.passes = passes
         self.maps = table.maps(size, passes)
