@@ -41,6 +41,7 @@ from anomaly_seg_training.evaluation import (
     ModelOptions,
     load_model,
 )
+from anomaly_seg_training.evaluation.run import resize_image
 from anomaly_seg_training.evaluation.sources import of_benchmark
 
 
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = load_model(args.bundle, options)
     found = next(s for s in open_benchmark(args.dataset, args.root) if s.name == args.set)
     found = replace(found, items=found.items[: args.images])
-    images = [cv2.resize(item.image(), size)[None] for item in found]
+    images = [resize_image(item.image(), size)[None] for item in found]
 
     def network(*outputs: str) -> Callable[[], None]:
         def run() -> None:

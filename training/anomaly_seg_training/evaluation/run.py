@@ -32,7 +32,7 @@ from anomaly_seg_training.evaluation.models import Model
 from anomaly_seg_training.evaluation.results import anomaly_rows, segmentation_row
 from anomaly_seg_training.evaluation.store import Store
 
-FORMAT = 1
+FORMAT = 2
 """Of what is kept on disk: other formats are begun anew."""
 
 
@@ -43,8 +43,8 @@ class EvaluationConfig:
     Args:
         protocol: A name of `PROTOCOLS`; None takes that by which figures on each set are
             published.
-        size: Size to which images are resized first, bilinearly, and ground truth, by nearest
-            neighbour; None leaves each image its own.
+        size: Size to which images are resized first, see `resize_image`, and ground truth, by
+            nearest neighbour; None leaves each image its own.
         curves: Points of the ROC and PR curves; 0 leaves them out.
         per_image: Report the figures of each image, too.
     """
@@ -174,7 +174,7 @@ class Evaluation:
         segmented = frame.labels is not None and found.classes in (None, classes.names)
         if frame.target is None and not segmented:
             return partial(self._finish, store, frame.name, {}, None, None, {'network_s': 0.0})
-        image = _resize(frame.image, self.config.size, cv2.INTER_LINEAR)
+        image = resize_image(frame.image, self.config.size)
         names = tuple(model.outputs) if frame.target is not None else ()
         if segmented:
             names = (LABELS, CONFIDENCE, *names)
@@ -191,7 +191,7 @@ class Evaluation:
         maps = {name: values[0] for name, values in outputs.items()}
         target = None
         if frame.target is not None:
-            target = protocol.target(_resize(frame.target, self.config.size, cv2.INTER_NEAREST))
+            target = protocol.target(resize_labels(frame.target, self.config.size))
             for name in model.outputs:
                 maps[name] = protocol.score(maps[name])
         labels = None
@@ -199,7 +199,7 @@ class Evaluation:
             labels = {
                 'labels': maps[LABELS],
                 'confidence': maps[CONFIDENCE],
-                'target': _resize(frame.labels, self.config.size, cv2.INTER_NEAREST),
+                'target': resize_labels(frame.labels, self.config.size),
             }
         return partial(self._finish, store, frame.name, maps, target, labels, facts)
 
@@ -257,7 +257,18 @@ class Evaluation:
         }
 
 
-def _resize(image: NDArray[np.uint8], size: Size | None, interpolation: int) -> NDArray[np.uint8]:
+def resize_image(image: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
+    """Shrink an image by averaging areas, which leaves no aliases, or enlarge it bilinearly."""
     if size is None:
         return image
+    shrinks = size.height <= image.shape[0] and size.width <= image.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, size, interpolation=interpolation).astype(np.uint8, copy=False)
+
+
+def resize_labels(labels: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
+    """Resize a map of labels by nearest neighbour."""
+    if size is None:
+        return labels
+    resized = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
+    return resized.astype(np.uint8, copy=False)
