@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_seg_ros.files import atomic_path
 
-_MIN_SIZE = 1024
+MIN_SIZE = 1024
 """Values below which a constant is not worth a node."""
 
 
@@ -30,7 +30,7 @@ def store_halves(path: Path | str) -> None:
     model = onnx.load(str(path))
     casts: list[Any] = []
     for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _MIN_SIZE:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < MIN_SIZE:
             continue
         name = tensor.name
         halves = numpy_helper.to_array(tensor).astype(np.float16)

@@ -23,7 +23,7 @@ from anomaly_seg_ros.bundle import (
 )
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.detector import Detector, export
-from anomaly_seg_ros.detector.half_storage import store_halves
+from anomaly_seg_ros.detector.half_storage import MIN_SIZE, store_halves
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.refinement.names import REFINEMENTS_DEFAULT
@@ -82,7 +82,8 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     recalibrate(segmenter, photographs(recipe, data), preprocessing, size, kept)
     # Graph and weights are to agree, so both come from the float16 values.
     fold_norms(segmenter)
-    segmenter.load_state_dict(as_half(segmenter.state_dict()))
+    state = as_half(segmenter.state_dict(), MIN_SIZE)
+    segmenter.load_state_dict(state)
     scores, refinements = tuple(SCORES), REFINEMENTS_DEFAULT
     detector = Detector(segmenter, preprocessing, size, scores, refinements, CITYSCAPES.drivable)
     card = Card(
@@ -108,7 +109,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         export(detector, graph)
         store_halves(graph)
         weights = Path(place, 'weights.safetensors')
-        save_file(as_half(segmenter.state_dict()), weights)
+        save_file(state, weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
         card = calibrate(draft, recipe, data, threads)

@@ -145,11 +145,21 @@ def save_weights(module: Distillation, path: Path) -> None:
         save_file(as_half(module.average.state_dict()), temporary)
 
 
-def as_half(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Round floats to float16, within its range, and leave integers as they are."""
+def as_half(state: Mapping[str, torch.Tensor], least: int = 0) -> dict[str, torch.Tensor]:
+    """Round floats to float16, within its range, and leave integers as they are.
+
+    Args:
+        state: Tensors by name.
+        least: Tensors with fewer values stay as they are: what norms hold weighs nothing, and
+            rounding it moves whole channels.
+    """
     largest = torch.finfo(torch.float16).max
     return {
-        name: (tensor.clamp(-largest, largest).half() if tensor.is_floating_point() else tensor)
+        name: (
+            tensor.clamp(-largest, largest).half()
+            if tensor.is_floating_point() and tensor.numel() >= least
+            else tensor
+        )
         .cpu()
         .contiguous()
         for name, tensor in state.items()
