@@ -58,6 +58,7 @@ def calibrate(
     config: CalibrationConfig,
     load: Loader,
     progress: Progress = lambda _: None,
+    origin: str = '',
 ) -> Calibration:
     """Take class statistics and thresholds of a bundle from normal drives.
 
@@ -72,6 +73,7 @@ def calibrate(
         config: What is asked for.
         load: Loads a bundle into an engine.
         progress: Called after every frame with how many will be run, as far as known.
+        origin: What the card calls the source; nothing takes its description, with its path.
 
     Raises:
         CalibrationError: The bundle does not offer what is asked for, there are too few frames,
@@ -85,7 +87,7 @@ def calibrate(
     runs = plan.runs if fresh else plan.runs - plan.statistics
     if fresh:
         card = replace(card, statistics=_statistics(bundle, plan, load, lambda: progress(runs)))
-    found = _Found(outputs, config, plan)
+    found = _Found(outputs, config, plan, origin or source.description)
     with _loaded(load, Bundle(bundle.path, card)) as engine:
         for frame, counts in plan.survey():
             found.add(frame, engine.run(frame.image[np.newaxis], outputs), counts)
@@ -141,10 +143,11 @@ class _Found:
     """Ranges, then thresholds, of all outputs."""
 
     def __init__(
-        self, outputs: tuple[str, ...], config: CalibrationConfig, plan: FramePlan
+        self, outputs: tuple[str, ...], config: CalibrationConfig, plan: FramePlan, origin: str
     ) -> None:
         self._config = config
         self._plan = plan
+        self._origin = origin
         self._surveys = {name: ScoreSurvey(name) for name in outputs}
         self._ranges: dict[str, ScoreRange] = {}
         self._thresholds: dict[str, Thresholds] = {}
@@ -203,7 +206,7 @@ class _Found:
             'frame_limit': result.frame_limit,
             'measured': result.measured,
             'cleanup': {'hysteresis': cleanup.hysteresis, 'min_area': cleanup.min_area},
-            'source': plan.source.description,
+            'source': self._origin,
             'frames': result.frames,
             'effective_frames': round(result.effective_frames, 1),
             'statistics_frames': plan.statistics,

@@ -145,13 +145,19 @@ def run(args: argparse.Namespace) -> int:
             bar.total = total
             bar.update()
 
-        result = calibrate(bundle, source, config, load, progress)
+        origin = _published(source.description, args.input)
+        result = calibrate(bundle, source, config, load, progress, origin)
     written = store(bundle, result.card, args.out)
     report = {**result.report, 'seconds': time.perf_counter() - begin}
     if args.json:
         write_json(args.json, report)
     print('\n'.join(_in_words(written, result)))
     return 0
+
+
+def _published(description: str, path: str) -> str:
+    """Return a description without the folders of a path: bundles are handed on."""
+    return description.replace(str(Path(path)), Path(path).resolve().name)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from support.tiny_bundle import stripes
+from support.tiny_bundle import build_tiny_bundle, stripes
 
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.cli.main import main
@@ -58,7 +58,9 @@ def test_in_place(
     assert after.threshold is not None
     assert after.threshold.value == entry['threshold'] != 8.0
     assert (entry['frames'], entry['statistics_frames']) == (45, 15)
-    assert str(drive) in entry['source']
+    # Bundles are handed on; where somebody keeps files is nobody's business.
+    assert entry['source'] == f'60 images of {drive.name}'
+    assert str(drive.parent) not in (bundle / 'card.json').read_text()
     assert set(after.statistics or {}) == set(before.scores)
     assert after.hashes == before.hashes
     report = json.loads((tmp_path / 'found.json').read_text())
@@ -72,6 +74,27 @@ def test_in_place(
     assert main(['detect', str(drive), '--bundle', str(bundle), '--out', str(tmp_path / 'd')]) == 0
     summary = json.loads((tmp_path / 'd/summary.json').read_text())
     assert np.mean([frame['anomalous_share'] for frame in summary['frames']]) <= 0.01
+
+
+def test_refinements_can_be_used_after_calibration(
+    drive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('onnxscript')
+    names = ('none', 'sml', 'sml+suppress+smooth+vde')
+    scores = ('max_logit', 'entropy')
+    bundle = build_tiny_bundle(tmp_path / 'refined', scores=scores, refinements=names)
+    detect = ['detect', str(drive), '--bundle', str(bundle), '--out', str(tmp_path / 'd')]
+    assert main([*detect, '--refinement', 'sml']) == 2
+    assert 'run anomaly-seg calibrate' in capsys.readouterr().err
+    assert calibrate(drive, '--bundle', bundle, '--false-positive-rate', 0.02) == 0
+    card = Bundle.open(bundle).card
+    assert set(card.calibration) == {'max_logit', 'max_logit+sml', f'max_logit+{names[2]}'}
+    for name in names:
+        words = [*detect, '--refinement', name, '--results', 'mask', '--threads', '1']
+        assert main(words) == 0
+        summary = json.loads((tmp_path / 'd/summary.json').read_text())
+        shares = [frame['anomalous_share'] for frame in summary['frames']]
+        assert 0 < np.mean(shares[15:]) <= 0.02
 
 
 def test_a_calibrated_copy(drive: Path, bundle: Path, tmp_path: Path) -> None:

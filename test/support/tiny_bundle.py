@@ -36,17 +36,26 @@ UNKNOWN_COLOUR = (0, 255, 255)
 _SHARPNESS = 32.0
 
 
-def build_tiny_bundle(directory: Path, *, threshold: float | None = THRESHOLD) -> Path:
+def build_tiny_bundle(
+    directory: Path,
+    *,
+    threshold: float | None = THRESHOLD,
+    scores: tuple[str, ...] = SCORES,
+    refinements: tuple[str, ...] = ('none',),
+) -> Path:
     """Export the tiny detector and write its bundle; return the bundle's folder.
 
     Args:
         directory: The folder to make.
         threshold: Of the card, None for a card without one.
+        scores: What the graph offers, `SCORE` among them.
+        refinements: What the graph offers of every score.
     """
     from anomaly_seg_ros.detector import Detector, export
 
     preprocessing = Preprocessing((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    detector = Detector(_colour_segmenter(), preprocessing, INPUT_SIZE, SCORES)
+    segmenter, drivable = _colour_segmenter(), CITYSCAPES.drivable
+    detector = Detector(segmenter, preprocessing, INPUT_SIZE, scores, refinements, drivable)
     card = Card(
         name='tiny',
         description='Gives each pixel the class with the nearest colour; for tests.',
@@ -54,8 +63,9 @@ def build_tiny_bundle(directory: Path, *, threshold: float | None = THRESHOLD) -
         classes=CITYSCAPES,
         preprocessing=preprocessing,
         input_size=INPUT_SIZE,
-        scores=SCORES,
+        scores=scores,
         score=SCORE,
+        refinements=refinements,
         graph=GraphFile(),
         threshold=None if threshold is None else Threshold(threshold, 'chosen for tests'),
         score_range=(0.0, 30.0),
