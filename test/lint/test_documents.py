@@ -21,8 +21,10 @@ DOCUMENTS = (
     'docs/bundles.md',
     'docs/calibration.md',
     'docs/commands.md',
+    'docs/datasets.md',
     'docs/launch.md',
     'docs/node.md',
+    'docs/oodmc.md',
     'docs/troubleshooting.md',
 )
 
