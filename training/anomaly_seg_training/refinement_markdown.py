@@ -40,7 +40,7 @@ def _lines(content: dict[str, Any]) -> list[str]:
         '# Scores and refinements, measured',
         '',
         'Made by `anomaly-seg-lab tables markdown`; what it means is on the page',
-        '[Refinements and fusion](../refinements.md).',
+        '[Refinement](../refinement.md).',
         '',
         f'Network: {network["segmenter"]}, {network["file"]} (SHA-256 {network["sha256"][:12]}).',
         f'Class statistics: {", ".join(content["statistics_from"])}, at the size of the network.',
