@@ -36,12 +36,15 @@ from anomaly_seg_ros.oodmc import (
     resolve,
     score_map,
 )
+from anomaly_seg_ros.oodmc.erfnet import LAST
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 
 COUNTS = (16, 64, 128)
 NAIVE = 4
 """Naive forwards per round; each costs the same, so 128 cost 32 times as much."""
+NAIVE_NAME = 'naive 128 (32 x 4), all trained dropout'
+WHOLE = 'decoder repeated at full resolution 128 (32 x 4)'
 
 
 def network(arguments: argparse.Namespace) -> Segmenter:
@@ -82,14 +85,16 @@ def costs(arguments: argparse.Namespace) -> dict[str, Any]:
     layers = resolve(segmenter, ('all',))
     actions: dict[str, Callable[[], Any]] = {'deterministic': lambda: segmenter(image)}
     for count in COUNTS:
-        sampling = Sampling(rates, samples=count, pool=2)
+        sampling = Sampling(rates, samples=count, pool=2, coarse=True)
         actions[f'oodmc {count}'] = lambda s=sampling: oodmc(segmenter, image, s)
-    exact = Sampling(rates, samples=0, pool=2)
-    actions['oodmc exact'] = lambda: oodmc(segmenter, image, exact)
-    all_logits = Sampling(rates, samples=128, pool=1)
-    actions['oodmc 128, every logit'] = lambda: oodmc(segmenter, image, all_logits)
+    head = resolve(segmenter, (LAST,))
+    for name, count in (('128', 128), ('exact', 0)):
+        sampling = Sampling(head, samples=count, pool=2)
+        actions[f'oodmc {name}, {LAST}'] = lambda s=sampling: oodmc(segmenter, image, s)
+    whole = Sampling(rates, samples=NAIVE, pool=2)
+    actions[WHOLE] = lambda: oodmc(segmenter, image, whole)
     naive = Sampling(layers, samples=NAIVE, naive=True)
-    actions['naive'] = lambda: oodmc(segmenter, image, naive)
+    actions[NAIVE_NAME] = lambda: oodmc(segmenter, image, naive)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
     for index in range(-1, arguments.rounds):
         for name, action in actions.items():
@@ -100,14 +105,14 @@ def costs(arguments: argparse.Namespace) -> dict[str, Any]:
     for name, values in times.items():
         row = {}
         for kind, column in (('wall', 0), ('processor', 1)):
-            factor = 128 / NAIVE if name == 'naive' else 1.0
+            factor = 128 / NAIVE if name in (WHOLE, NAIVE_NAME) else 1.0
             ratios = [
                 factor * v[column] / base[column]
                 for v, base in zip(values, times['deterministic'], strict=True)
             ]
             row[f'{kind}_seconds'] = round(factor * median([v[column] for v in values]), 3)
             row[f'{kind}_ratio'] = round(median(ratios), 2)
-        result['naive 128 (from 4)' if name == 'naive' else name] = row
+        result[name] = row
     return result
 
 
@@ -122,7 +127,7 @@ def peak(arguments: argparse.Namespace) -> dict[str, int]:
     image = torch.rand(1, 3, *size.shape)
     segmenter(image)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sampling = Sampling(resolve(segmenter), samples=arguments.peak, pool=2)
+    sampling = Sampling(resolve(segmenter), samples=arguments.peak, pool=2, coarse=True)
     oodmc(segmenter, image, sampling)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return {'deterministic_mb': before, 'oodmc_mb': after}

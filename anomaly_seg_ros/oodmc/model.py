@@ -121,6 +121,7 @@ def _sampling(fields: Fields) -> Sampling:
         samples=fields.integer('samples', 0, 10**6),
         seed=fields.integer('seed', 0, 2**63),
         pool=fields.integer('pool', 1, 2),
+        coarse=_truth(fields, 'coarse'),
         naive=_truth(fields, 'naive'),
         batch_norm_in_training=_truth(fields, 'batch_norm_in_training'),
     )

@@ -80,6 +80,17 @@ class Sampler(ABC, Generic[P]):
             moments.update(samples.float().softmax(1) if softmax else samples)
         return moments
 
+    def finish(self, prepared: P, moments: Moments, *, softmax: bool = False) -> Tensor:
+        """Return what features are made of: mean and central moments, (order, C, h, w).
+
+        Args:
+            prepared: What `prepare` gave.
+            moments: What `moments` gave, merged from as many parts as there are.
+            softmax: Whether they are those of probabilities.
+        """
+        del prepared, softmax
+        return moments.stack()
+
 
 def check_count(count: int) -> None:
     """Refuse to make no sample.

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from anomaly_seg_ros.models.erfnet import ERFNet
-from anomaly_seg_ros.oodmc.erfnet import LAST, ErfnetHeadSampler, ErfnetTailSampler
+from anomaly_seg_ros.oodmc.erfnet import (
+    LAST,
+    LAST_TRAINED,
+    ErfnetCoarseSampler,
+    ErfnetHeadSampler,
+    ErfnetTailSampler,
+)
 from anomaly_seg_ros.oodmc.errors import OodmcError
 from anomaly_seg_ros.oodmc.linear import ClassifierSampler, LinearSampler
 from anomaly_seg_ros.oodmc.sampler import (
@@ -37,6 +43,8 @@ class Sampling:
             dropout is followed by a linear layer alone.
         seed: Of the masks; the same for each image, so that a score depends on its image alone.
         pool: Average logits over squares of so many before the moments are taken.
+        coarse: Repeat the decoder on features of half their resolution, which approximates the
+            moments of order 2 and more; for ERFNet's last trained dropout alone.
         naive: Run the whole network for each sample, although a part could run once.
         batch_norm_in_training: Standardise by batch statistics, as a network in training mode;
             implies naive forwards.
@@ -49,6 +57,7 @@ class Sampling:
     samples: int = 128
     seed: int = 0
     pool: int = 1
+    coarse: bool = False
     naive: bool = False
     batch_norm_in_training: bool = False
 
@@ -67,12 +76,13 @@ class Sampling:
 def default_layers(segmenter: nn.Module) -> tuple[str, ...]:
     """Return the dropout layers that are active unless others are asked for.
 
-    Those behind which least is left to repeat: ERFNet's last residual block, or the dropout before
-    the classifier. For other networks all layers with a rate.
+    Of those that a network was trained with, the one behind which least is left to repeat:
+    that of ERFNet's last encoder block, or the dropout before the classifier. For other networks
+    all layers with a rate.
     """
     known = dropout_layers(segmenter)
     if isinstance(segmenter, ERFNet):
-        return (LAST,)
+        return (LAST_TRAINED,)
     return ('dropout',) if 'dropout' in known else tuple(n for n, rate in known.items() if rate)
 
 
@@ -102,11 +112,11 @@ def resolve(
 
 
 def create_sampler(segmenter: nn.Module, sampling: Sampling) -> Sampler[object]:
-    """Return the fastest sampler of these forwards; all give the same moments.
+    """Return the fastest sampler of these forwards; but for `coarse` all give the same moments.
 
     Raises:
-        OodmcError: A layer does not fit the network, or exact moments are asked for where there
-            are none.
+        OodmcError: A layer does not fit the network, or exact moments or coarse forwards are asked
+            for where there are none.
     """
     sampler = _choose(segmenter, sampling)
     if sampling.samples == 0 and not isinstance(sampler, LinearSampler):
@@ -126,6 +136,8 @@ def _choose(segmenter: nn.Module, sampling: Sampling) -> Sampler[object]:
         sampler = NaiveSampler(
             segmenter, rates, pool=pool, batch_norm_in_training=sampling.batch_norm_in_training
         )  # type: ignore[assignment]
+    elif sampling.coarse:
+        sampler = _coarse(segmenter, rates)  # type: ignore[assignment]
     elif isinstance(segmenter, ERFNet):
         if set(rates) == {LAST}:
             sampler = ErfnetHeadSampler(segmenter, rates[LAST], pool)  # type: ignore[assignment]
@@ -138,6 +150,16 @@ def _choose(segmenter: nn.Module, sampling: Sampling) -> Sampler[object]:
     else:
         sampler = NaiveSampler(segmenter, rates, pool=pool)  # type: ignore[assignment]
     return sampler
+
+
+def _coarse(segmenter: nn.Module, rates: Mapping[str, float]) -> ErfnetCoarseSampler:
+    if not isinstance(segmenter, ERFNet) or set(rates) != {LAST_TRAINED}:
+        msg = (
+            f'coarse forwards exist only for the layer {LAST_TRAINED} of ERFNet, received '
+            f'{", ".join(rates)} of {type(segmenter).__name__}: ask for whole ones'
+        )
+        raise OodmcError(msg)
+    return ErfnetCoarseSampler(segmenter, rates[LAST_TRAINED])
 
 
 def _has_head(segmenter: nn.Module) -> bool:
@@ -162,7 +184,7 @@ def moment_stack(
         softmax: Of softmax probabilities instead of logits.
 
     Returns:
-        (order, C, H / stride, W / stride).
+        (order, C, h, w), at a fixed fraction of the image's resolution.
 
     Raises:
         OodmcError: Logits are NaN or infinite, or there are no exact moments of probabilities.
@@ -178,4 +200,4 @@ def moment_stack(
         return sampler.exact(sampler.prepare(image), order)
     prepared = sampler.prepare(image)
     moments = sampler.moments(prepared, order, sampling.seed, sampling.samples, softmax=softmax)
-    return moments.stack()
+    return sampler.finish(prepared, moments, softmax=softmax)

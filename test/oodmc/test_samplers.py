@@ -27,6 +27,8 @@ from anomaly_seg_ros.oodmc import (  # noqa: E402
 )
 from anomaly_seg_ros.oodmc.erfnet import (  # noqa: E402
     LAST,
+    LAST_TRAINED,
+    ErfnetCoarseSampler,
     ErfnetHeadSampler,
     ErfnetTailSampler,
 )
@@ -135,6 +137,77 @@ def test_a_head_that_is_not_linear_is_repeated_alone(
     )  # fmt: skip
 
 
+def slow_coarse(
+    segmenter: Segmenter, image: torch.Tensor, count: int, *, softmax: bool
+) -> torch.Tensor:
+    """Coarse forwards module by module, sample by sample; two-pass moments in float64."""
+    block = segmenter.encoder.layers[14]
+    x = segmenter.encoder.initial_block(image)
+    for layer in segmenter.encoder.layers[:14]:
+        x = layer(x)
+    y = block.branch(x)
+
+    def logits(features: torch.Tensor) -> torch.Tensor:
+        whole = segmenter.decoder(features)[:, : segmenter.num_classes]
+        return nn.functional.avg_pool2d(whole, 2).double()[0]
+
+    def values(features: torch.Tensor) -> torch.Tensor:
+        return logits(features).softmax(0) if softmax else logits(features)
+
+    small_x = nn.functional.avg_pool2d(x, 2, ceil_mode=True)
+    small_y = nn.functional.avg_pool2d(y, 2, ceil_mode=True)
+    samples = []
+    for index in range(count):
+        mask = draw(3, LAST_TRAINED, index, 1, (128,), 0.3)[0]
+        samples.append(values((small_y * mask[:, None, None] + small_x).relu()))
+    samples = torch.stack(samples)
+    mean = samples.mean(0)
+    rows = [mean - values((small_y + small_x).relu())]
+    rows += [((samples - mean) ** k).mean(0) for k in (2, 3, 4)]
+    fine = values((y + x).relu())
+    stack = nn.functional.interpolate(
+        torch.stack(rows), scale_factor=2, mode='bilinear', align_corners=False
+    )
+    stack = stack[..., : fine.shape[1], : fine.shape[2]]
+    stack[0] += fine
+    return stack
+
+
+@pytest.mark.parametrize('softmax', [False, True], ids=['logits', 'softmax'])
+@pytest.mark.parametrize('size', [(32, 64), (24, 40)], ids=['even', 'odd'])
+def test_coarse_forwards_are_what_they_say(
+    erfnet: Segmenter, size: tuple[int, int], softmax: bool
+) -> None:
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(2))
+    sampling = Sampling(resolve(erfnet), samples=6, seed=3, pool=2, coarse=True)
+    sampler = create_sampler(erfnet, sampling)
+    assert isinstance(sampler, ErfnetCoarseSampler)
+    received = moment_stack(sampler, sampling, image, 4, softmax=softmax)
+    expected = slow_coarse(erfnet, image, 6, softmax=softmax)
+    if softmax:
+        expected[0].clamp_(min=0)
+    assert received.shape == (4, 5, size[0] // 2, size[1] // 2)
+    close(received, expected.float())
+
+
+def test_without_dropout_coarse_forwards_are_the_whole_network(
+    erfnet: Segmenter, image: torch.Tensor
+) -> None:
+    sampling = Sampling({LAST_TRAINED: 0.0}, samples=3, pool=2, coarse=True)
+    stack = moment_stack(create_sampler(erfnet, sampling), sampling, image, 2)
+    expected = nn.functional.avg_pool2d(erfnet(image), 2)[0]
+    torch.testing.assert_close(stack[0], expected, rtol=1e-4, atol=1e-5)
+    assert float(stack[1].abs().max()) < 1e-9
+
+
+def test_the_network_keeps_its_weights_when_a_copy_is_folded(
+    erfnet: Segmenter, image: torch.Tensor
+) -> None:
+    before = erfnet(image)
+    create_sampler(erfnet, Sampling(resolve(erfnet), coarse=True))
+    assert torch.equal(erfnet(image), before)
+
+
 def test_samples_are_what_dropout_gives(erfnet: Segmenter, image: torch.Tensor) -> None:
     """Against PyTorch's own dropout in training mode: mean and spread over many forwards."""
     layer = erfnet.get_submodule('encoder.layers.14.dropout')
@@ -183,7 +256,7 @@ def test_blocks_of_samples_merge_to_the_whole(
 
 
 def test_the_seed_decides_and_nothing_else(erfnet: Segmenter, image: torch.Tensor) -> None:
-    sampler = create_sampler(erfnet, Sampling(resolve(erfnet)))
+    sampler = create_sampler(erfnet, Sampling(resolve(erfnet), coarse=True))
     prepared = sampler.prepare(image)
     torch.manual_seed(1)
     one = sampler.moments(prepared, 4, 0, 20).stack()
@@ -302,8 +375,9 @@ def test_the_paper_s_layers_are_all_that_were_trained_with_dropout(erfnet: Segme
     # Five blocks of 64 channels and eight of 128, all in the encoder.
     assert sorted(rates.values()) == [0.03] * 5 + [0.3] * 8
     assert all(name.startswith('encoder') for name in rates)
-    assert resolve(erfnet) == {LAST: 0.3}
-    assert resolve(erfnet, rate=0.1) == {LAST: 0.1}
+    assert resolve(erfnet) == {LAST_TRAINED: 0.3}
+    assert resolve(erfnet, (LAST,)) == {LAST: 0.3}
+    assert resolve(erfnet, rate=0.1) == {LAST_TRAINED: 0.1}
 
 
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
@@ -311,9 +385,9 @@ def test_the_paper_s_layers_are_all_that_were_trained_with_dropout(erfnet: Segme
 def test_logits_that_are_no_numbers_are_refused(
     image: torch.Tensor, bad: float, samples: int
 ) -> None:
-    for name, options in (('erfnet', {}), ('streetnet', STREETNET)):
+    for name, options, layer in (('erfnet', {}, LAST), ('streetnet', STREETNET, 'dropout')):
         segmenter = random_network(name, num_classes=5, **options)
-        sampling = Sampling(resolve(segmenter), samples=samples)
+        sampling = Sampling({layer: 0.3}, samples=samples)
         sampler = create_sampler(segmenter, sampling)
         broken = image.clone()
         broken[0, 0, 5, 5] = bad
@@ -347,6 +421,10 @@ def test_layers_and_numbers_that_cannot_be_used_are_refused(
         Sampling(pool=3)
     with pytest.raises(OodmcError, match='seed -1'):
         Sampling(seed=-1)
+    with pytest.raises(OodmcError, match=r'coarse forwards exist only .* received dropout of'):
+        create_sampler(streetnet, Sampling(resolve(streetnet), coarse=True))
+    with pytest.raises(OodmcError, match='coarse forwards exist only'):
+        create_sampler(erfnet, Sampling({LAST: 0.3}, coarse=True))
     with pytest.raises(OodmcError, match='exact moments'):
         create_sampler(erfnet, Sampling(resolve(erfnet, ('all',)), samples=0))
     exact = Sampling(resolve(streetnet), samples=0)

@@ -82,6 +82,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument('--rate', type=float, help="dropout rate (default: the layers' own)")
     parser.add_argument(
+        '--whole', action='store_true', help='no coarse forwards of the part that is repeated'
+    )
+    parser.add_argument(
         '--pixels', type=int, default=2000, help='of each kind per image (default: %(default)s)'
     )
     parser.add_argument(
@@ -109,8 +112,9 @@ def _sampling(arguments: argparse.Namespace, network: Network, samples: int) -> 
     from anomaly_seg_training.oodmc_fit import default_sampling
 
     return default_sampling(
-        network, samples=samples, layers=arguments.layers, rate=arguments.rate, seed=arguments.seed
-    )
+        network, samples=samples, layers=arguments.layers, rate=arguments.rate,
+        seed=arguments.seed, whole=arguments.whole,
+    )  # fmt: skip
 
 
 def _fit(arguments: argparse.Namespace) -> None:

@@ -27,6 +27,7 @@ from anomaly_seg_ros.oodmc import (
     resolve,
     to_tensor,
 )
+from anomaly_seg_ros.oodmc.erfnet import LAST_TRAINED
 from anomaly_seg_ros.oodmc.linear import LinearSampler
 from anomaly_seg_ros.oodmc.sampler import Sampler
 from anomaly_seg_ros.size import Size
@@ -138,7 +139,7 @@ def stacks(
         else:
             whole.merge(part)
         done = count
-        result.append(whole.stack())
+        result.append(sampler.finish(prepared, whole, softmax=softmax))
     return result
 
 
@@ -340,13 +341,24 @@ def default_sampling(
     layers: Sequence[str] = (),
     rate: float | None = None,
     seed: int = 0,
+    whole: bool = False,
 ) -> Sampling:
-    """Return the forwards that are drawn unless others are asked for."""
+    """Return the forwards that are drawn unless others are asked for.
+
+    Args:
+        network: The network.
+        samples: Stochastic forwards.
+        layers: Active dropout layers; none for the default.
+        rate: Of all of them; None for their own.
+        seed: Of the masks.
+        whole: No coarse forwards, where there are some.
+    """
     rates = resolve(network.segmenter, tuple(layers), rate)
     # ERFNet writes squares of 2x2 logits that are linear in the same features: their average
     # costs a fourth and says almost as much.
     pool = 2 if network.name == 'erfnet' else 1
-    return Sampling(rates, samples=samples, seed=seed, pool=pool)
+    coarse = network.name == 'erfnet' and set(rates) == {LAST_TRAINED} and not whole
+    return Sampling(rates, samples=samples, seed=seed, pool=pool, coarse=coarse)
 
 
 def with_origin(model: OodmcModel, origin: dict[str, Any]) -> OodmcModel:

@@ -110,7 +110,8 @@ def compare(
         'network': network.name,
         'weights_sha256': network.weights_sha256,
         'size': str(SIZE),
-        'sampling': {'rates': dict(sampling.rates), 'seed': sampling.seed, 'pool': sampling.pool},
+        'sampling': {'rates': dict(sampling.rates), 'seed': sampling.seed, 'pool': sampling.pool,
+                     'coarse': sampling.coarse},
         'fit': {
             'on': [
                 *(['cityscapes_mini/train void things (label ids 4 and 5)'] if void else []),
