@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -162,9 +161,10 @@ class _Maps:
 
     def __init__(self, detector: Detector, logits: Logits, statistics: Tensor | None) -> None:
         self.logits = logits
-        self._detector = detector
+        # Nothing here may refer to this object itself: a cycle would keep all logits until Python
+        # looks for garbage, gigabytes for large images.
         self._refined = RefinedScores(
-            lambda: self.labels[:, 0],
+            lambda: detector._as_map(logits.labels)[:, 0],
             lambda name: detector._as_map(SCORES.get(name)(logits))[:, 0],
             detector.score_names,
             statistics,
@@ -172,9 +172,9 @@ class _Maps:
             detector.vde,
         )
 
-    @cached_property
+    @property
     def labels(self) -> Tensor:
-        return self._detector._as_map(self.logits.labels)
+        return self._refined.labels[:, None]
 
     def score(self, score: str, refinement: str) -> Tensor:
         return self._refined.get(score, refinement)[:, None]
