@@ -30,8 +30,8 @@ from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import REFINEMENTS_DEFAULT, output_name
 from anomaly_seg_ros.refinement.vde import VdeConfig, vde_region
 from anomaly_seg_training.data import anomaly, pasted
+from anomaly_seg_training.evaluation.run import resize_image, resize_labels
 from anomaly_seg_training.maps import PLAIN, fit_image
-from anomaly_seg_training.measure import at_size
 from anomaly_seg_training.refinement_table import STATISTICS, Network, Setting, Table, TableConfig
 from anomaly_seg_training.refining import Refiner
 
@@ -233,7 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             evidence = Evidence(setting)
             for example in tqdm(anomaly.read(args.data, name), desc=f'{name} {setting.size}',
                                 unit='image', disable=None):  # fmt: skip
-                image, target = at_size(example.image, example.target, setting.size)
+                image = resize_image(example.image, setting.size)
+                target = resize_labels(example.target, setting.size)
                 evidence.add(setting.maps.get(example.name, image), target)
             content['sets'][f'{name} at {setting.size}'] = evidence.content()
         if resolution != 'native':

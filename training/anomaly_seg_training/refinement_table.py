@@ -33,9 +33,9 @@ from anomaly_seg_ros.refinement.vde import VdeConfig
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import anomaly, camvid, cityscapes, pasted, video
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.evaluation.run import resize_image, resize_labels
 from anomaly_seg_training.fusing import FITTED, fit_fusions, fused_name, sample_pixels, tail_tables
 from anomaly_seg_training.maps import PASSES, ScoreMaps, fit_image
-from anomaly_seg_training.measure import at_size
 from anomaly_seg_training.pooled import PooledScores
 from anomaly_seg_training.refining import Refiner, take_statistics
 
@@ -246,7 +246,8 @@ class Setting:
                             total=self._count(name), disable=None):  # fmt: skip
             stem = Path(example.name).name
             if stem not in done:
-                image, target = at_size(example.image, example.target, self.size)
+                image = resize_image(example.image, self.size)
+                target = resize_labels(example.target, self.size)
                 scores = self.refiner.refine(self.maps.get(example.name, image))
                 for output, fusion in self.fusions.items():
                     scores[output] = fusion.combine(scores)
