@@ -236,7 +236,7 @@ def _folded(layer: nn.Module) -> nn.Module:
     else:
         assert isinstance(layer, Upsampler)
         folded = _FoldedUpsampler(layer)
-    return folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return folded.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 def output_weights(segmenter: ERFNet, pool: int) -> tuple[Tensor, Tensor]:
