@@ -136,45 +136,52 @@ def part(name: str, pixels: int) -> dict[str, Any]:
     return result
 
 
-def measure(pixels: int, streams: Sequence[int]) -> dict[str, Any]:
-    """Return everything: the comparison, then the streams."""
+def compare(pixels: int) -> dict[str, Any]:
+    """Measure both sides, ours before and after."""
     before, other, after = (part(name, pixels) for name in ('ours', 'scikit-learn', 'ours'))
     ratios = {
         f'{kind}_ratio': other[f'{kind}_s'] * 2 / (before[f'{kind}_s'] + after[f'{kind}_s'])
         for kind in ('cpu', 'wall')
     }
     return {
-        'comparison': {
-            **ratios,
-            'largest_difference': max(abs(before[name] - other[name]) for name in FIGURES),
-            'ours': [before, after],
-            'scikit-learn': other,
-        },
-        'streams': [part('ours', stream) for stream in streams],
-        'provenance': provenance(),
+        **ratios,
+        'largest_difference': max(abs(before[name] - other[name]) for name in FIGURES),
+        'ours': [before, after],
+        'scikit-learn': other,
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n', 1)[0])
-    parser.add_argument('--pixels', type=int, default=20_000_000, help='for the comparison')
+    parser.add_argument(
+        '--pixels', type=int, default=20_000_000, help='to compare with; 0: do not'
+    )
     parser.add_argument(
         '--stream',
         default='20000000,200000000',
         help='pixels of each stream, separated by commas; the disk must take 4 bytes per pixel',
     )
-    parser.add_argument('--json', type=Path, help='also write the result to this file')
+    parser.add_argument('--json', type=Path, help='also write what is known so far to this file')
     parser.add_argument('--part', choices=tuple(PARTS), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.part:
         print(json.dumps(PARTS[options.part](options.pixels)))
         return 0
     streams = [int(count) for count in options.stream.split(',') if count]
-    content = measure(options.pixels, streams)
+    content: dict[str, Any] = {'provenance': provenance(), 'streams': []}
+
+    def keep() -> None:
+        if options.json:
+            write_json(options.json, content)
+
+    if options.pixels:
+        content['comparison'] = compare(options.pixels)
+        keep()
+    for stream in streams:
+        content['streams'].append(part('ours', stream))
+        keep()
     print(json.dumps(content, indent=2))
-    if options.json:
-        write_json(options.json, content)
     return 0
 
 
