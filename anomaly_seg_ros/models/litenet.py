@@ -77,7 +77,8 @@ class LiteNet(PyramidSegmenter):
     def __init__(
         self, num_classes: int, neck: int = 64, head: int = 48, dropout: float = 0.1
     ) -> None:
-        super().__init__(num_classes, tuple(_LEVELS.values()), neck, head, dropout)
+        super().__init__()
+        self.num_classes = num_classes
         self.stem = nn.Sequential(
             nn.Conv2d(3, 32, 3, 2, 1, bias=False), _norm(32), nn.ReLU6(inplace=True)
         )
@@ -89,6 +90,7 @@ class LiteNet(PyramidSegmenter):
                 blocks.append(InvertedResidual(inputs, width, size, step, expansion))
                 inputs = width
         self.blocks = nn.ModuleList(blocks)
+        self.add_decoder(tuple(_LEVELS.values()), neck, head, dropout, separable=True)
 
     def levels(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Map (N, 3, h, w) to 24, 40, 112 and 192 channels at strides 4, 8, 16 and 32."""

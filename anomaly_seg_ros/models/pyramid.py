@@ -53,24 +53,27 @@ class PooledContext(nn.Module):
 
 
 class PyramidSegmenter(Segmenter):
-    """A segmenter whose encoder gives four levels; subclasses define `levels`.
+    """A segmenter whose encoder gives four levels.
 
-    Args:
-        num_classes: Outputs of the network.
-        widths: Channels of the encoder at strides 4, 8, 16 and 32.
-        neck: Channels of the feature pyramid at strides 8, 16 and 32.
-        head: Channels at stride 4, before the classifier.
-        dropout: Probability that a channel before the classifier is dropped in training, and in
-            stochastic forward passes.
+    Subclasses define `levels`, and call `add_decoder` after they have built their encoder.
     """
 
     stride = 4
 
-    def __init__(
-        self, num_classes: int, widths: Sequence[int], neck: int, head: int, dropout: float
+    def add_decoder(
+        self, widths: Sequence[int], neck: int, head: int, dropout: float, *, separable: bool
     ) -> None:
-        super().__init__()
-        self.num_classes = num_classes
+        """Build context, pyramid and classifier.
+
+        Args:
+            widths: Channels of the encoder at strides 4, 8, 16 and 32.
+            neck: Channels of the feature pyramid at strides 8, 16 and 32.
+            head: Channels at stride 4, before the classifier.
+            dropout: Probability that a channel before the classifier is dropped in training, and
+                in stochastic forward passes.
+            separable: Fuse at stride 4 by a depthwise and a pointwise convolution; a full one
+                would be the costliest layer of a network with a light encoder.
+        """
         self.neck = neck
         self.context = PooledContext(widths[3], neck)
         self.lateral16 = convolution(widths[2], neck, 1)
@@ -79,13 +82,12 @@ class PyramidSegmenter(Segmenter):
         self.fuse16 = convolution(neck, neck)
         self.fuse8 = convolution(neck, neck)
         self.reduce = convolution(neck, head, 1)
-        # At this resolution a full convolution would be the costliest layer of the network.
-        self.fuse4 = nn.Sequential(
-            nn.Conv2d(head, head, 5, padding=2, groups=head, bias=False),
-            *convolution(head, head, 1),
-        )
+        self.fuse4 = convolution(head, head)
+        if separable:
+            depthwise = nn.Conv2d(head, head, 5, padding=2, groups=head, bias=False)
+            self.fuse4 = nn.Sequential(depthwise, *convolution(head, head, 1))
         self.dropout = nn.Dropout2d(dropout)
-        self.classifier = nn.Conv2d(head, num_classes, 1)
+        self.classifier = nn.Conv2d(head, self.num_classes, 1)
 
     @abstractmethod
     def levels(self, image: torch.Tensor) -> list[torch.Tensor]:

@@ -61,7 +61,8 @@ class StreetNet(PyramidSegmenter):
         head: int = 48,
         dropout: float = 0.1,
     ) -> None:
-        super().__init__(num_classes, widths, neck, head, dropout)
+        super().__init__()
+        self.num_classes = num_classes
         self.stem = nn.Sequential(convolution(3, 16, 3, 2), convolution(16, widths[0], 3, 2))
         stages = []
         inputs = widths[0]
@@ -72,6 +73,7 @@ class StreetNet(PyramidSegmenter):
             )
             inputs = width
         self.stages = nn.ModuleList(stages)
+        self.add_decoder(widths, neck, head, dropout, separable=False)
 
     def levels(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Map (N, 3, h, w) to `widths` channels at strides 4, 8, 16 and 32."""
