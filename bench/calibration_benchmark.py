@@ -39,6 +39,7 @@ from anomaly_seg_ros.calibration.thresholds import FrameThresholds, PixelThresho
 from anomaly_seg_ros.cleanup import CleanupConfig
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import sha256_file, write_json
+from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement.names import needs_statistics
 from anomaly_seg_ros.refinement.statistics import ClassStatistics
 from anomaly_seg_ros.sources import open_source
@@ -234,6 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 'trials': args.trials,
                 'pools': pools,
                 'seconds': time.perf_counter() - begin,
+                'provenance': provenance(arguments),
             },
         )
     return 0

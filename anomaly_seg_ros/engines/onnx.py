@@ -87,10 +87,11 @@ class OnnxEngine:
         check_outputs(outputs, self.card)
         names = tuple(sorted(set(outputs)))
         session = self._session(names)
-        feeds: dict[str, NDArray[Any]] = {'image': np.ascontiguousarray(image)}
+        feeds: dict[str, NDArray[Any]] = {}
         if any(map(needs_statistics, names)):
             feeds['statistics'] = self._statistics
         try:
+            feeds['image'] = np.ascontiguousarray(image)
             arrays = session.run(names, feeds)
         except Exception as error:
             raise failure(error, self.name, image) from error
