@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training import export
+from anomaly_seg_training import calibrate
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.main import main
@@ -41,7 +41,7 @@ RECIPE: dict[str, Any] = {
 def _few_clips() -> Iterator[None]:
     """Two generated clips are enough to choose a score by."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, 'CLIPS', 2)
+        patch.setattr(calibrate, 'CLIPS', 2)
         yield
 
 
@@ -224,7 +224,7 @@ def test_user_mistakes_end_with_two(
 
 def test_a_bundle_is_measured_and_tabled(run: Path, data: Path, tmp_path: Path) -> None:
     arguments = ['--bundle', str(run / 'bundle'), '--data', str(data), '--threads', '1']
-    assert main(['evaluate', *arguments, '--out', str(tmp_path / 'figures.json')]) == 0
+    assert main(['measure', 'bundle', *arguments, '--out', str(tmp_path / 'figures.json')]) == 0
     content = json.loads((tmp_path / 'figures.json').read_text('utf-8'))
     card = Bundle.open(run / 'bundle').card
     found = content['cityscapes_mini/val']['miou']
