@@ -40,6 +40,9 @@ def build_parser() -> argparse.ArgumentParser:
     segmenter.add_argument(
         '--resume', action='store_true', help='continue from the last checkpoint in --out'
     )
+    segmenter.add_argument(
+        '--start', type=Path, metavar='FILE', help='weights of an earlier run to start from'
+    )
     segmenter.add_argument('--devices', default='auto', help='number of devices (default: auto)')
     segmenter.add_argument('--accelerator', default='auto', choices=('auto', 'cpu', 'gpu', 'mps'))
     segmenter.add_argument(
@@ -108,8 +111,8 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
     recipe = SegmenterRecipe.load(arguments.config)
     run = Run(
         arguments.data, arguments.teacher, arguments.out, arguments.seed, arguments.max_minutes,
-        arguments.resume, arguments.devices, arguments.accelerator, arguments.workers,
-        arguments.threads,
+        arguments.resume, arguments.start, arguments.devices, arguments.accelerator,
+        arguments.workers, arguments.threads,
     )  # fmt: skip
     train(recipe, run)
     # Other ranks of a distributed run come here too.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,8 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from anomaly_seg_ros.classes import CITYSCAPES
-from anomaly_seg_ros.files import atomic_path, write_json
-from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.files import atomic_path, sha256_file, write_json
+from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
@@ -49,6 +50,8 @@ class Run:
         seed: Of weights, crops and mixing.
         max_minutes: Time limit, None for none.
         resume: Continue from the last checkpoint in `out`.
+        start: Weights of an earlier run to start from, with a new schedule; None for those that
+            the recipe names.
         devices: Number of devices, or ``auto``.
         accelerator: Lightning's accelerator, ``auto``, ``cpu``, ``gpu``.
         workers: Loader processes per device; 0 loads in the training process.
@@ -61,6 +64,7 @@ class Run:
     seed: int = 0
     max_minutes: float | None = None
     resume: bool = False
+    start: Path | None = None
     devices: str = 'auto'
     accelerator: str = 'auto'
     workers: int = 0
@@ -112,6 +116,7 @@ class Reporter(Callback):
         self.recipe = recipe
         self.settings = run
         self.images = images
+        self.start = about_weights(run.start) if run.start is not None else {}
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -120,7 +125,7 @@ class Reporter(Callback):
         if not isinstance(pl_module, Distillation) or not trainer.is_global_zero:
             return
         save_weights(pl_module, self.settings.out / WEIGHTS)
-        content = {
+        content: dict[str, Any] = {
             'recipe': self.recipe.as_dict(),
             'seed': self.settings.seed,
             'steps': trainer.global_step,
@@ -129,6 +134,8 @@ class Reporter(Callback):
             'images': self.images,
             'torch': torch.__version__,
         }
+        if self.settings.start is not None:
+            content['start'] = self.start
         write_json(self.settings.out / RUN, content)
         figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
         parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
@@ -137,6 +144,16 @@ class Reporter(Callback):
             f'minutes {pl_module.seconds / 60:.1f} {parts}',
             flush=True,
         )
+
+
+def about_weights(path: Path) -> dict[str, Any]:
+    """Return the hash of weights to start from, and what the run beside them says of itself."""
+    about: dict[str, Any] = {'sha256': sha256_file(path)}
+    run = path.parent / RUN
+    if run.is_file():
+        content = json.loads(run.read_text('utf-8'))
+        about['run'] = {key: value for key, value in content.items() if key != 'recipe'}
+    return about
 
 
 def save_weights(module: Distillation, path: Path) -> None:
@@ -227,7 +244,7 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
 
     Raises:
         LabError: The recipe, the data or the checkpoint to resume cannot be used.
-        ModelError: The teacher's checkpoint does not fit.
+        ModelError: The teacher's checkpoint or the weights to start from do not fit.
     """
     checkpoint = run.out / CHECKPOINT
     if run.resume and not checkpoint.is_file():
@@ -253,6 +270,8 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     student = create_segmenter(recipe.segmenter, num_classes=classes, **recipe.options)
     if recipe.encoder:
         load_encoder(student, recipe.encoder)
+    if run.start is not None:
+        load_weights(student, run.start)
     counts = pixels_per_class(list(sources.values()), classes)
     module = Distillation(
         recipe, student, class_weights(counts), statistics, run.seed, run.max_minutes

@@ -93,7 +93,8 @@ def test_videos_give_every_nth_frame(data: Path) -> None:
 
 def test_areas_drawn_into_frames_are_labels(data: Path) -> None:
     lane = [[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1]]
-    drawn = {'drive': {'frames': [1, 4], 'road': lane, 'sky': [[0, 0], [1, 0], [1, 0.25]]}}
+    areas = [['road', lane], ['sky', [[0, 0], [1, 0], [1, 0.25]]]]
+    drawn = {'drive': [{'frames': [1, 4], 'areas': areas}]}
     examples = list(READERS.get('video')(data, step=4, drawn=drawn))
     assert [e.name for e in examples] == [f'video/drive/{i:06d}' for i in (0, 1, 4)]
     assert examples[0].labels is None
@@ -104,14 +105,32 @@ def test_areas_drawn_into_frames_are_labels(data: Path) -> None:
         assert (example.labels[100, 60], example.labels[40, 60]) == (255, 255)
 
 
+def test_drawn_frames_come_often_and_later_areas_lie_above(data: Path) -> None:
+    everything = [[0, 0], [1, 0], [1, 1], [0, 1]]
+    areas = [['road', everything], ['ignore', [[0.5, 0], [1, 0], [1, 1], [0.5, 1]]]]
+    drawn = {'drive': [{'frames': [0], 'areas': areas}]}
+    examples = list(READERS.get('video')(data, step=4, drawn=drawn, drawn_times=3))
+    assert [e.name for e in examples] == [f'video/drive/{i:06d}' for i in (0, 0, 0, 4)]
+    labels = examples[0].labels
+    assert labels is not None
+    assert (labels[60, 60], labels[60, 200]) == (0, 255)
+
+
 @pytest.mark.parametrize(
-    'areas',
-    [{'street': [[0, 0], [1, 0], [1, 1]]}, {'road': [[0, 0], [1, 0]]}, {'road': 'here'},
-     {'road': [[0, 0], [2, 0], [1, 1]]}, {'road': [[0, 0], [1], [1, 1]]}],
+    'area',
+    [['street', [[0, 0], [1, 0], [1, 1]]], ['road', [[0, 0], [1, 0]]], ['road', 'here'],
+     ['road', [[0, 0], [2, 0], [1, 1]]], ['road', [[0, 0], [1], [1, 1]]], 'road'],
 )  # fmt: skip
-def test_impossible_drawn_areas_are_named(data: Path, areas: dict[str, object]) -> None:
-    with pytest.raises(DataError, match=f'drawn area .{next(iter(areas))}.*a class of Cityscapes'):
-        list(READERS.get('video')(data, drawn={'drive': {'frames': [0], **areas}}))
+def test_impossible_drawn_areas_are_named(data: Path, area: object) -> None:
+    drawn = {'drive': [{'frames': [0], 'areas': [area]}]}
+    with pytest.raises(DataError, match='drawn area .*: expected a class of Cityscapes'):
+        list(READERS.get('video')(data, drawn=drawn))
+
+
+@pytest.mark.parametrize('groups', [{'frames': [0]}, [{'frames': [0]}], [{'areas': []}], 3])
+def test_groups_of_drawn_areas_need_frames_and_areas(data: Path, groups: object) -> None:
+    with pytest.raises(DataError, match='expected groups of frames and areas'):
+        list(READERS.get('video')(data, drawn={'drive': groups}))
 
 
 def test_a_file_that_is_no_video_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import load_file
 
 from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.files import sha256_file
 from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training import calibrate
@@ -134,6 +135,18 @@ def test_another_seed_gives_others(run: Path, data: Path, teacher: Path) -> None
     first = load_file(run / 'weights.safetensors')
     second = _train(data, teacher, run.parent / 'seeded', seed=1)
     assert not torch.equal(first['classifier.weight'], second['classifier.weight'])
+
+
+def test_a_run_can_start_from_weights(run: Path, data: Path, teacher: Path, tmp_path: Path) -> None:
+    weights = run / 'weights.safetensors'
+    _train(data, teacher, tmp_path / 'second', {'steps': 4}, start=weights)
+    found = load_file(tmp_path / 'second' / 'weights.safetensors')
+    first, fresh = load_file(weights), _train(data, teacher, tmp_path / 'fresh', {'steps': 4})
+    name = 'classifier.weight'
+    assert torch.dist(found[name], first[name]) < torch.dist(fresh[name], first[name]) / 2
+    start = json.loads((tmp_path / 'second' / 'run.json').read_text('utf-8'))['start']
+    assert start['sha256'] == sha256_file(weights)
+    assert start['run']['steps'] == 12
 
 
 def test_a_resumed_run_ends_like_an_unbroken_one(
