@@ -137,7 +137,7 @@ def test_another_seed_gives_others(run: Path, data: Path, teacher: Path) -> None
     assert not torch.equal(first['classifier.weight'], second['classifier.weight'])
 
 
-def test_a_run_can_start_from_weights(run: Path, data: Path, teacher: Path, tmp_path: Path) -> None:
+def test_a_run_starts_from_weights(run: Path, data: Path, teacher: Path, tmp_path: Path) -> None:
     weights = run / 'weights.safetensors'
     _train(data, teacher, tmp_path / 'second', {'steps': 4}, start=weights)
     found = load_file(tmp_path / 'second' / 'weights.safetensors')
