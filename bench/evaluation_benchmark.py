@@ -41,8 +41,8 @@ from anomaly_seg_training.evaluation import (
     ModelOptions,
     load_model,
 )
-from anomaly_seg_training.evaluation.run import resize_image
 from anomaly_seg_training.evaluation.sources import of_benchmark
+from anomaly_seg_training.resizing import resize_image
 
 
 def _timed(work: Callable[[], object]) -> dict[str, float]:

@@ -30,10 +30,10 @@ from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import REFINEMENTS_DEFAULT, output_name
 from anomaly_seg_ros.refinement.vde import VdeConfig, vde_region
 from anomaly_seg_training.data import anomaly, pasted
-from anomaly_seg_training.evaluation.run import resize_image, resize_labels
 from anomaly_seg_training.maps import PLAIN, fit_image
 from anomaly_seg_training.refinement_table import STATISTICS, Network, Setting, Table, TableConfig
 from anomaly_seg_training.refining import Refiner
+from anomaly_seg_training.resizing import resize_image, resize_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORE = 'max_logit'

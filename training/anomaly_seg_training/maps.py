@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -102,19 +101,3 @@ class ScoreMaps:
         except (KeyError, ValueError, OSError) as error:
             msg = f'{file} does not hold the maps of this run ({error}): remove its folder'
             raise LabError(msg) from error
-
-
-def fit_image(
-    image: NDArray[np.uint8], size: Size, interpolation: int = cv2.INTER_LINEAR
-) -> NDArray[np.uint8]:
-    """Cut the middle of an image or a label map in the form of `size`, and resize it.
-
-    Images of another camera keep their proportions so.
-    """
-    height, width = image.shape[:2]
-    rows = min(height, max(1, round(width * size.height / size.width)))
-    columns = min(width, max(1, round(height * size.width / size.height)))
-    top, left = (height - rows) // 2, (width - columns) // 2
-    part = image[top : top + rows, left : left + columns]
-    resized = cv2.resize(part, size, interpolation=interpolation)
-    return resized.astype(np.uint8, copy=False)

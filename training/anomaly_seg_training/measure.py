@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -21,9 +20,10 @@ from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import Example, anomaly, cityscapes
 from anomaly_seg_training.data.anomaly import AnomalyExample
+from anomaly_seg_training.resizing import resize_image, resize_labels
 
 SIZE = Size(1024, 512)
-"""Images and ground truth are brought to this size, ground truth by nearest neighbour."""
+"""Images and ground truth are brought to this size, see `resizing`."""
 
 
 def miou(
@@ -38,7 +38,7 @@ def miou(
     matrix, means = ConfusionMatrix(len(engine.card.classes)), []
     for example in tqdm(examples, desc='IoU', unit='image', disable=None):
         if example.labels is not None:
-            image, target = at_size(example.image, example.labels, size)
+            image, target = resize_image(example.image, size), resize_labels(example.labels, size)
             labels = engine.run(image[None], ('labels',))['labels'][0]
             matrix.update(labels, target)
             single = ConfusionMatrix(matrix.num_classes)
@@ -57,7 +57,7 @@ def anomaly_figures(
     """Measure AUROC, AP and FPR95 of scores, pixels of all examples pooled."""
     metrics = {name: AnomalyMetrics() for name in scores}
     for example in tqdm(examples, desc='anomaly', unit='image', disable=None):
-        image, target = at_size(example.image, example.target, size)
+        image, target = resize_image(example.image, size), resize_labels(example.target, size)
         outputs = engine.run(image[None], tuple(scores))
         for name, metric in metrics.items():
             metric.update(outputs[name][0], target)
@@ -152,13 +152,3 @@ def table(content: dict[str, Any]) -> str:
                      for c in cells]  # fmt: skip
             lines.append(f'| {score} | {" | ".join(texts)} |')
     return '\n'.join(lines) + '\n'
-
-
-def at_size(
-    image: NDArray[np.uint8], target: NDArray[np.uint8], size: Size
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Resize an image bilinearly and its ground truth by nearest neighbour."""
-    return (
-        cv2.resize(image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False),
-        cv2.resize(target, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8, copy=False),
-    )

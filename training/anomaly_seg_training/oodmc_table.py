@@ -26,9 +26,10 @@ from anomaly_seg_ros.oodmc import (
 from anomaly_seg_ros.oodmc.linear import LinearSampler
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_training.data import anomaly
-from anomaly_seg_training.measure import SIZE, at_size
+from anomaly_seg_training.measure import SIZE
 from anomaly_seg_training.oodmc_examples import fit_examples
 from anomaly_seg_training.oodmc_fit import Network, Pixels, collect, fit_on, held_out, stacks
+from anomaly_seg_training.resizing import resize_image, resize_labels
 
 COUNTS = (16, 64, 128)
 ORDERS = (1, 2, 3, 4)
@@ -155,7 +156,7 @@ def _measure(
     images = 0
     chosen = (e for i, e in enumerate(anomaly.read(data, name)) if i % step == 0)
     for example in tqdm(chosen, desc=name, unit='image', disable=None):
-        image, target = at_size(example.image, example.target, SIZE)
+        image, target = resize_image(example.image, SIZE), resize_labels(example.target, SIZE)
         x = to_tensor(image, network.preprocessing, network.input_size)
         logits = functional.interpolate(
             network.segmenter(x), SIZE.shape, mode='bilinear', align_corners=False

@@ -17,7 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -33,11 +32,16 @@ from anomaly_seg_ros.refinement.vde import VdeConfig
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import anomaly, camvid, cityscapes, pasted, video
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.evaluation.run import resize_image, resize_labels
 from anomaly_seg_training.fusing import FITTED, fit_fusions, fused_name, sample_pixels, tail_tables
-from anomaly_seg_training.maps import PASSES, ScoreMaps, fit_image
+from anomaly_seg_training.maps import PASSES, ScoreMaps
 from anomaly_seg_training.pooled import PooledScores
 from anomaly_seg_training.refining import Refiner, take_statistics
+from anomaly_seg_training.resizing import (
+    fit_image,
+    fit_labels,
+    resize_image,
+    resize_labels,
+)  # fmt: skip
 
 NATIVE = 'native'
 STRIDE = 8
@@ -302,7 +306,7 @@ class Setting:
                 labels = example.labels
                 yield (
                     maps,
-                    labels if labels is None else fit_image(labels, self.size, cv2.INTER_NEAREST),
+                    labels if labels is None else fit_labels(labels, self.size),
                 )
 
     def _with_objects(self) -> Iterator[tuple[dict[str, NDArray[np.float32]], NDArray[np.uint8]]]:
@@ -314,5 +318,5 @@ class Setting:
                                 disable=None):  # fmt: skip
                 image = fit_image(example.image, self.size)
                 maps = self.maps.get(f'pasted{seed}/{example.name}', image)
-                target = fit_image(example.target, self.size, cv2.INTER_NEAREST)
+                target = fit_labels(example.target, self.size)
                 yield self.refiner.refine(maps), target

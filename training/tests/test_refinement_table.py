@@ -30,9 +30,10 @@ from anomaly_seg_training.data import anomaly
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.fusing import sample_pixels, tail_tables
 from anomaly_seg_training.main import main
-from anomaly_seg_training.maps import ScoreMaps, fit_image
+from anomaly_seg_training.maps import ScoreMaps
 from anomaly_seg_training.refinement_markdown import markdown
 from anomaly_seg_training.refining import Refiner, take_statistics
+from anomaly_seg_training.resizing import fit_image
 
 Save = Callable[[Path, np.ndarray], None]
 SCORES = ('max_logit', 'entropy')
@@ -328,23 +329,6 @@ def test_flip_is_the_mean_with_the_mirrored_image(tmp_path: Path) -> None:
     for score in SCORES:
         mean = (one[score] + other[score][:, ::-1]) / 2
         np.testing.assert_allclose(both[score], mean, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ('shape', 'size', 'box'),
-    [
-        ((360, 480), Size(96, 48), (60, 300, 0, 480)),
-        ((100, 400), Size(96, 48), (0, 100, 100, 300)),
-        ((64, 128), Size(128, 64), (0, 64, 0, 128)),
-    ],
-)
-def test_images_are_cut_to_the_form(
-    shape: tuple[int, int], size: Size, box: tuple[int, int, int, int]
-) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    top, bottom, left, right = box
-    expected = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_LINEAR)
-    np.testing.assert_array_equal(fit_image(image, size), expected)
 
 
 def test_refiner_and_samples_on_numbers_by_hand() -> None:

@@ -23,8 +23,9 @@ from anomaly_seg_training import calibrate
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.main import main
-from anomaly_seg_training.measure import at_size, miou
+from anomaly_seg_training.measure import miou
 from anomaly_seg_training.module import MEAN, STD, Distillation
+from anomaly_seg_training.resizing import resize_image, resize_labels
 from anomaly_seg_training.teacher import Teacher
 from anomaly_seg_training.training import Run, train
 
@@ -257,7 +258,8 @@ def test_figures_against_sets_of_pixels(run: Path, data: Path) -> None:
     means = []
     for example in READERS.get('cityscapes')(data, split='val'):
         assert example.labels is not None
-        image, target = at_size(example.image, example.labels, size)
+        image = resize_image(example.image, size)
+        target = resize_labels(example.labels, size)
         labels = engine.run(image[None], ('labels',))['labels'][0]
         single = []
         for c in range(19):

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -31,6 +30,7 @@ from anomaly_seg_training.evaluation.frames import EvaluationSet, Frame
 from anomaly_seg_training.evaluation.models import Model
 from anomaly_seg_training.evaluation.results import anomaly_rows, segmentation_row
 from anomaly_seg_training.evaluation.store import Store
+from anomaly_seg_training.resizing import resize_image, resize_labels
 
 FORMAT = 2
 """Of what is kept on disk: other formats are begun anew."""
@@ -255,20 +255,3 @@ class Evaluation:
             'notes': list(found.notes),
             'doubts': found.doubts(self._protocols[found.name]),
         }
-
-
-def resize_image(image: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
-    """Shrink an image by averaging areas, which leaves no aliases, or enlarge it bilinearly."""
-    if size is None:
-        return image
-    shrinks = size.height <= image.shape[0] and size.width <= image.shape[1]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size, interpolation=interpolation).astype(np.uint8, copy=False)
-
-
-def resize_labels(labels: NDArray[np.uint8], size: Size | None) -> NDArray[np.uint8]:
-    """Resize a map of labels by nearest neighbour."""
-    if size is None:
-        return labels
-    resized = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
-    return resized.astype(np.uint8, copy=False)
