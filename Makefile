@@ -1,10 +1,11 @@
 # make demo [INPUT=<video | image folder | bag>]   see it work: everything is installed into .venv
-# make test                                        run all tests
+# make test [JOBS=2] [ARGS=<pytest's>]             run all tests, in so many processes
 # make lint | bench | docs | clean
 
 PYTHON ?= python3
 INPUT ?=
 ARGS ?=
+JOBS ?= 2
 
 # With a ROS distribution sourced, its rclpy is used, in an environment of its own.
 ROUTE := $(if $(ROS_DISTRO),distribution,wheels)
@@ -24,7 +25,7 @@ demo: $(RUNTIME)
 	$(BIN)/python -m anomaly_seg_ros.cli.main demo $(if $(INPUT),'$(INPUT)') $(ARGS)
 
 test: $(DEVELOP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(DEVELOP)
 	$(BIN)/ruff check .

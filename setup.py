@@ -105,7 +105,7 @@ setup(
         ],
         'models': ['segmentation-models-pytorch>=0.4', 'timm>=1.0'],
         'transformers': ['transformers>=4.40'],
-        'test': ['hypothesis>=6.60', 'pytest>=7,<9', 'scikit-learn>=1.2'],
+        'test': ['hypothesis>=6.60', 'pytest>=7,<9', 'pytest-xdist>=3', 'scikit-learn>=1.2'],
         'lint': ['mypy>=1.11', 'ruff>=0.12', 'types-PyYAML', 'types-tqdm'],
         'docs': ['mkdocs>=1.6,<2', 'mkdocs-material>=9.5'],
     },
