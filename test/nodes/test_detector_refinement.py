@@ -22,9 +22,14 @@ from std_msgs.msg import String
 from support.refining_engine import CALIBRATION, RefiningEngine, refining_bundle
 from support.tiny_bundle import SCORE, THRESHOLD, stripes
 
+from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.engines.load import ENGINES
 from anomaly_seg_ros.nodes.image_conversion import to_array
+from anomaly_seg_ros.refinement import output_name
 from anomaly_seg_ros.render import overlay
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
 
 pytestmark = pytest.mark.ros
 
@@ -156,3 +161,25 @@ def test_the_overlay_spans_the_range_of_the_refined_score(refined: Callable[...,
         image, score=score, mask=mask, score_range=(-1.0, 17.0), title=REFINED, threshold=6.5
     )
     np.testing.assert_array_equal(received, expected)
+
+
+def test_the_shipped_network_refines_live(bench: Any) -> None:
+    pytest.importorskip('onnxruntime')
+    bundle = Bundle.open('default')
+    clip = StreetClip(SceneConfig(size=Size(512, 256), seed=3, frames=2, unknown_objects=4))
+    image = clip[1].image
+    live = bench(bundle.path, engine='onnxruntime', threads=1)
+    live.subscribe('labels', 'anomaly_score', 'anomaly_mask')
+    separate = load_engine('onnxruntime', bundle, device='cpu', threads=1)
+    for refinement in bundle.card.refinements:
+        assert live.set('refinement', refinement) == (True, '')
+        output = output_name(bundle.card.score, refinement)
+        message = live.send(live.image(image))
+        score = to_array(live.result('anomaly_score', message))
+        found = separate.run(image[None], ('labels', output))
+        np.testing.assert_array_equal(to_array(live.result('labels', message)), found['labels'][0])
+        np.testing.assert_allclose(score, found[output][0], rtol=1e-5, atol=1e-5)
+        mask = to_array(live.result('anomaly_mask', message))
+        threshold = bundle.card.calibration[output]['threshold']
+        np.testing.assert_array_equal(mask == 255, score > threshold)
+    separate.close()
