@@ -30,10 +30,15 @@ from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import REFINEMENTS_DEFAULT, output_name
 from anomaly_seg_ros.refinement.vde import VdeConfig, vde_region
 from anomaly_seg_training.data import anomaly, pasted
-from anomaly_seg_training.maps import PLAIN, fit_image
+from anomaly_seg_training.maps import PLAIN
 from anomaly_seg_training.refinement_table import STATISTICS, Network, Setting, Table, TableConfig
 from anomaly_seg_training.refining import Refiner
-from anomaly_seg_training.resizing import resize_image, resize_labels
+from anomaly_seg_training.resizing import (
+    fit_image,
+    fit_labels,
+    resize_image,
+    resize_labels,
+)  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 SCORE = 'max_logit'
@@ -134,7 +139,7 @@ def compare_sources(table: Table, setting: Setting) -> list[dict[str, Any]]:
                         desc='pasted', unit='image', disable=None):  # fmt: skip
         image = fit_image(example.image, setting.size)
         maps = setting.maps.get(f'pasted0/{example.name}', image)
-        examples.append((maps, fit_image(example.target, setting.size, cv2.INTER_NEAREST)))
+        examples.append((maps, fit_labels(example.target, setting.size)))
     rows = []
     for sources in SOURCES:
         config = replace(table.config, statistics=sources)

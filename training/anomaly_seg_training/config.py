@@ -4,25 +4,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from anomaly_seg_ros.size import Size, SizeError
 from anomaly_seg_training.data import READERS
-from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.recipe_file import Recipe, RecipeError
 
-
-class RecipeError(LabError):
-    """A recipe file is missing, holds an unknown key or a value that cannot be used."""
+__all__ = ['RecipeError', 'SegmenterRecipe']
 
 
 @dataclass(frozen=True)
-class SegmenterRecipe:
+class SegmenterRecipe(Recipe):
     """How a segmenter is distilled from a teacher and labelled frames.
 
     Args:
@@ -100,96 +92,15 @@ class SegmenterRecipe:
         Raises:
             RecipeError: A value cannot be used.
         """
-        for key in ('input_size', 'crop'):
-            try:
-                size = Size.parse(getattr(self, key))
-            except SizeError as error:
-                msg = f'recipe key {key!r}: {error}'
-                raise RecipeError(msg) from error
-            if size.width % 32 or size.height % 32:
-                msg = f'recipe key {key!r}: received {size}, expected multiples of 32'
-                raise RecipeError(msg)
-        _require(
-            len(self.scale) == 2 and 0 < self.scale[0] <= self.scale[1],
-            'scale', self.scale, 'two positive numbers, the lower first',
+        self.require_sizes('input_size', 'crop')
+        self.require_scales('scale')
+        self.require_shares(self.shares, self.reader_options, READERS)
+        self.require_at_least(
+            1, 'batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images'
+        )
+        self.require_positive('learning_rate', 'head_rate', 'encoder_rate', 'temperature')
+        self.require_share('ema', 'rare_share', 'mix_share', 'style_share')
+        self.require_at_least(
+            0, 'frozen_blocks', 'weight_decay', 'label_weight', 'teacher_weight',
+            'feature_weight', 'deep_weight',
         )  # fmt: skip
-        for key in self.shares | self.reader_options:
-            _require(key in READERS, 'shares', key, f'names of {READERS.names()}')
-        values = list(self.shares.values())
-        _require(
-            bool(values) and min(values) >= 0 and sum(values) > 0,
-            'shares', self.shares, 'shares of at least 0 that are not all 0',
-        )  # fmt: skip
-        for key in ('batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images'):
-            _require(getattr(self, key) >= 1, key, getattr(self, key), 'at least 1')
-        for key in ('learning_rate', 'head_rate', 'encoder_rate', 'temperature'):
-            _require(getattr(self, key) > 0, key, getattr(self, key), 'more than 0')
-        for key in ('ema', 'rare_share', 'mix_share', 'style_share'):
-            _require(0 <= getattr(self, key) <= 1, key, getattr(self, key), '0 to 1')
-        for key in ('frozen_blocks', 'weight_decay', 'label_weight', 'teacher_weight',
-                    'feature_weight', 'deep_weight'):  # fmt: skip
-            _require(getattr(self, key) >= 0, key, getattr(self, key), 'at least 0')
-
-    @classmethod
-    def load(cls, path: Path | str) -> SegmenterRecipe:
-        """Read a recipe from a YAML file.
-
-        Raises:
-            RecipeError: The file cannot be read, or a key or value cannot be used.
-        """
-        path = Path(path)
-        try:
-            content = yaml.safe_load(path.read_text('utf-8'))
-        except OSError as error:
-            msg = f'cannot read the recipe {path}: {error.strerror or error}'
-            raise RecipeError(msg) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = ' '.join(str(error).split())
-            msg = f'the recipe {path} is not valid YAML: {reason}'
-            raise RecipeError(msg) from error
-        if not isinstance(content, dict):
-            msg = f'the recipe {path} holds {type(content).__name__}, expected keys and values'
-            raise RecipeError(msg)
-        return cls.from_dict(content)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> SegmenterRecipe:
-        """Check names and types of keys and values, then build the recipe.
-
-        Raises:
-            RecipeError: A key is unknown or missing, or a value has another type.
-        """
-        fields = {f.name: f for f in dataclasses.fields(cls)}
-        hints = typing.get_type_hints(cls)
-        for key in content:
-            if key not in fields:
-                msg = f'unknown recipe key {key!r}; expected some of: {", ".join(fields)}'
-                raise RecipeError(msg)
-        for key in ('name', 'segmenter', 'teacher', 'shares'):
-            if key not in content:
-                msg = f'the recipe has no key {key!r}: add it'
-                raise RecipeError(msg)
-        values: dict[str, Any] = {}
-        for key, value in content.items():
-            wanted = typing.get_origin(hints[key]) or hints[key]
-            if wanted is float and type(value) is int:
-                value = float(value)
-            # bool is an int in Python, but true is no number of steps.
-            if not isinstance(value, wanted) or isinstance(value, bool):
-                msg = (
-                    f'recipe key {key!r}: received {value!r} ({type(value).__name__}), '
-                    f'expected {wanted.__name__}'
-                )
-                raise RecipeError(msg)
-            values[key] = value
-        return cls(**values)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all keys and values, for YAML and the bundle's card."""
-        return dataclasses.asdict(self)
-
-
-def _require(good: bool, key: str, value: Any, expected: str) -> None:
-    if not good:
-        msg = f'recipe key {key!r}: received {value!r}, expected {expected}'
-        raise RecipeError(msg)

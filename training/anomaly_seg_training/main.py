@@ -79,6 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     tables_command.add_refinements_arguments(refinements)
     markdown = table_kinds.add_parser('markdown', help='write the .md beside a table .json')
     tables_command.add_markdown_arguments(markdown)
+    papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
+    tables_command.add_papers_arguments(papers)
 
     fit = commands.add_parser('fit', help='fit what classifies pixels on a trained network')
     add_fit(fit.add_subparsers(dest='kind', required=True, metavar='KIND'))

@@ -68,6 +68,21 @@ def add_markdown_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_markdown)
 
 
+def add_papers_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``tables papers``."""
+    parser.add_argument(
+        '--results', type=Path, nargs='*', default=[], metavar='FILE',
+        help='.json files of evaluate, tables refinements and measure bundle',
+    )  # fmt: skip
+    parser.add_argument(
+        '--trained', action='append', default=[], metavar='NETWORK=METHOD',
+        help='this network or bundle of the results was trained by a method of the papers; may '
+        'be repeated',
+    )  # fmt: skip
+    parser.add_argument('--out', type=Path, required=True, help='the .md file')
+    parser.set_defaults(run=_papers)
+
+
 def _refinements(arguments: argparse.Namespace) -> None:
     import cv2
     import torch
@@ -112,6 +127,41 @@ def _markdown(arguments: argparse.Namespace) -> None:
         msg = f'cannot read the table {arguments.file} ({error}): give a .json file of a table'
         raise LabError(msg) from error
     print(_write_markdown(arguments.file, content))
+
+
+def _papers(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.papers import paper_tables
+    from anomaly_seg_training.papers.markdown import markdown
+    from anomaly_seg_training.papers.measured import read_results
+
+    trained = dict(_pair(text) for text in arguments.trained)
+    files = sorted(set(arguments.results), key=lambda file: (file.name, file))
+    found = {file: read_results(file) for file in files}
+    text = markdown(
+        paper_tables(),
+        [entry for entries in found.values() for entry in entries],
+        trained,
+        _command(files, trained),
+        [file.name for file, entries in found.items() if not entries],
+    )
+    with atomic_path(arguments.out) as temporary:
+        temporary.write_text(text, 'utf-8')
+    print(arguments.out)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, method = text.partition('=')
+    if not name or not method:
+        msg = f'received --trained {text!r}, expected NETWORK=METHOD'
+        raise LabError(msg)
+    return name, method
+
+
+def _command(files: list[Path], trained: dict[str, str]) -> str:
+    """Return the command without folders and times: what it makes depends on neither."""
+    words = ['anomaly-seg-lab tables papers', *(['--results'] if files else [])]
+    words += [file.name for file in files]
+    return ' '.join(words + [f'--trained {name}={key}' for name, key in sorted(trained.items())])
 
 
 def _write_markdown(file: Path, content: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ import pytest
 
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.images import read_label_map
-from anomaly_seg_training.data import READERS, DataError, anomaly, camvid, coco, histogram
+from anomaly_seg_training.data import READERS, DataError, anomaly, camvid, histogram
+from anomaly_seg_training.data.coco_instances import mask_of
 from anomaly_seg_training.data.labelled import spell
 
 Save = Callable[[Path, np.ndarray], None]
@@ -187,12 +188,12 @@ def test_outlines_and_runs_of_coco_draw_the_same_object() -> None:
     # Columns of 4: the first empty, two full, one empty.
     runs = {'segmentation': {'size': [4, 4], 'counts': [4, 8, 4]}}
     expected = [[0, 1, 1, 0]] * 4
-    assert coco.mask_of(outline, (4, 4)).tolist() == expected
-    assert coco.mask_of(runs, (4, 4)).tolist() == expected
+    assert mask_of(outline, (4, 4)).tolist() == expected
+    assert mask_of(runs, (4, 4)).tolist() == expected
     uneven = {'segmentation': {'size': [2, 3], 'counts': [1, 2, 3]}}
-    assert coco.mask_of(uneven, (2, 3)).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert mask_of(uneven, (2, 3)).tolist() == [[0, 1, 0], [1, 0, 0]]
     with pytest.raises(ValueError, match='a list whose sum is 16'):
-        coco.mask_of({'segmentation': {'counts': [3]}}, (4, 4))
+        mask_of({'segmentation': {'counts': [3]}}, (4, 4))
 
 
 def test_label_maps_without_image_are_named(data: Path, tmp_path: Path) -> None:

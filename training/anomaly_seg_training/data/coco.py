@@ -10,9 +10,7 @@ the teacher rarely meets: buses, trucks and trains.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.images import IMAGE_SUFFIXES, read_image
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data.base import READERS, Example
+from anomaly_seg_training.data.coco_instances import draw_values, mask_of, read_annotations
 from anomaly_seg_training.data.labelled import DataError
 
 FOLDER = 'coco128'
@@ -92,94 +91,6 @@ def draw(objects: list[dict[str, Any]], shape: tuple[int, int]) -> NDArray[np.ui
         return TO_CITYSCAPES.get(item['category_id'], IGNORE)
 
     return draw_values(outlined, shape, label, IGNORE)
-
-
-def draw_values(
-    objects: Sequence[dict[str, Any]],
-    shape: tuple[int, int],
-    value: Callable[[dict[str, Any], NDArray[np.uint8]], int],
-    empty: int,
-) -> NDArray[np.uint8]:
-    """Draw objects one above the other, large ones first.
-
-    Args:
-        objects: As in COCO's annotations.
-        shape: (height, width) of the image.
-        value: Takes an object and its (H, W) mask, returns what to draw it with.
-        empty: Where no object is.
-    """
-    values = np.full(shape, empty, np.uint8)
-    for item in sorted(objects, key=lambda item: -float(item['area'])):
-        mask = mask_of(item, shape)
-        values[mask > 0] = value(item, mask)
-    return values
-
-
-def mask_of(item: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return where an object is: (H, W) uint8, 0 or 1.
-
-    Raises:
-        ValueError: Its runs do not fill the image or are compressed.
-    """
-    segmentation = item['segmentation']
-    mask = np.zeros(shape, np.uint8)
-    if isinstance(segmentation, list):
-        parts = [np.asarray(part, np.float64).reshape(-1, 2) for part in segmentation]
-        cv2.fillPoly(mask, [np.round(part).astype(np.int32) for part in parts], 1)
-        return mask
-    # Crowds are runs of zeros and ones, in turn, down the columns.
-    runs = segmentation['counts']
-    if not isinstance(runs, list) or sum(runs) != mask.size:
-        msg = f'received runs {str(runs)[:40]}, expected a list whose sum is {mask.size}'
-        raise ValueError(msg)
-    ones = (np.arange(len(runs)) % 2).astype(np.uint8)
-    mask[:] = np.repeat(ones, runs).reshape(shape[::-1]).T
-    return mask
-
-
-@dataclass(frozen=True)
-class Annotations:
-    """Content of a file of COCO's instances.
-
-    Args:
-        objects: Objects of each image, by the image's file name.
-        shapes: (height, width) by file name, of the images for which it is told.
-        names: Category id -> name.
-    """
-
-    objects: dict[str, list[dict[str, Any]]]
-    shapes: dict[str, tuple[int, int]]
-    names: dict[int, str]
-
-    def categories(self) -> set[int]:
-        """Return the category ids that occur."""
-        return {item['category_id'] for items in self.objects.values() for item in items}
-
-
-def read_annotations(path: Path) -> Annotations:
-    """Read a file of COCO's instances.
-
-    Raises:
-        DataError: It is not in that format.
-    """
-    try:
-        content = json.loads(path.read_text('utf-8'))
-        names = {image['id']: str(image['file_name']) for image in content['images']}
-        shapes = {
-            str(image['file_name']): (int(image['height']), int(image['width']))
-            for image in content['images']
-            if 'height' in image and 'width' in image
-        }
-        objects: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
-        for item in content['annotations']:
-            wanted = {key: item[key] for key in ('category_id', 'segmentation', 'area')}
-            wanted['iscrowd'] = item.get('iscrowd', 0)
-            objects[names[item['image_id']]].append(wanted)
-        words = {int(c['id']): str(c['name']) for c in content.get('categories', [])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{path} is not in the format of COCO's instances ({error!r})"
-        raise DataError(msg) from error
-    return Annotations(objects, shapes, words)
 
 
 def _view(width: int, height: int) -> Size:

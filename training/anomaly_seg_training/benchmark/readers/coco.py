@@ -28,13 +28,8 @@ from anomaly_seg_training.benchmark.sets import (
     folder_among,
     version_of,
 )
-from anomaly_seg_training.data.coco import (
-    FOLDER,
-    LIKE_KNOWN,
-    TO_CITYSCAPES,
-    draw_values,
-    read_annotations,
-)
+from anomaly_seg_training.data.coco import FOLDER, LIKE_KNOWN, TO_CITYSCAPES
+from anomaly_seg_training.data.coco_instances import draw_values, read_annotations
 from anomaly_seg_training.data.labelled import DataError, check_labels
 
 SPLITS = {'train2017': 118287, 'val2017': 5000}
