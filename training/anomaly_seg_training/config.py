@@ -95,9 +95,7 @@ class SegmenterRecipe(Recipe):
         self.require_sizes('input_size', 'crop')
         self.require_scales('scale')
         self.require_shares(self.shares, self.reader_options, READERS)
-        self.require_at_least(
-            1, 'batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images'
-        )
+        self.require_at_least(1, 'batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images')
         self.require_positive('learning_rate', 'head_rate', 'encoder_rate', 'temperature')
         self.require_share('ema', 'rare_share', 'mix_share', 'style_share')
         self.require_at_least(
