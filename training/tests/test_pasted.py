@@ -17,6 +17,7 @@ from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import DataError, pasted
 from anomaly_seg_training.data.base import Example
+from anomaly_seg_training.proxies import ProxyError
 
 Save = Callable[[Path, np.ndarray], None]
 SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
@@ -118,7 +119,7 @@ def test_objects_stand_on_the_road(root: Callable[..., Path]) -> None:
 
 def test_says_what_is_wrong(root: Callable[..., Path]) -> None:
     folder = root(annotation(category_id=1))
-    with pytest.raises(DataError, match='no object'):
+    with pytest.raises(ProxyError, match='none of the 1 objects'):
         pasted.cutouts(folder)
     with pytest.raises(DataError, match='instances_val2017'):
         pasted.cutouts(folder, 'val2017')

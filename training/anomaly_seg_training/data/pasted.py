@@ -9,27 +9,28 @@ edges softened.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
-from anomaly_seg_ros.images import read_image
 from anomaly_seg_training.data import camvid, cityscapes, coco
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.data.base import Example
 from anomaly_seg_training.data.labelled import DataError
+from anomaly_seg_training.proxies.base import Proxy
+from anomaly_seg_training.proxies.coco import ProxyRules, read_objects
 
 KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, *coco.LIKE_KNOWN))
 """COCO's categories that Cityscapes knows, and those much like them."""
-SMALLEST = 1500
-"""Pixels of a cut-out in its photograph; smaller ones are blurs."""
+RULES = ProxyRules(
+    classes=[], also_drop=[], drop_ids=sorted(KNOWN_OR_LIKE), min_area=1500, min_side=1, margin=1,
+    contact=1.0, one_outline=False,
+)  # fmt: skip
+"""Objects that touch others are taken too: what is looked for on the road is not alone there."""
 BASES = ('cityscapes/train', 'cityscapes/val', 'camvid/train', 'camvid/val', 'camvid/test')
 
 _ON_ROAD = 0.7
@@ -37,41 +38,18 @@ _HEIGHTS = (0.03, 0.3)
 """Heights of pasted objects as shares of the image's."""
 
 
-@dataclass(frozen=True)
-class Cutout:
-    """One object: (h, w, 3) uint8 RGB and its (h, w) mask, 0 or 1."""
-
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
-
-
-def cutouts(root: Path, split: str = 'train2017') -> list[Cutout]:
+def cutouts(root: Path, split: str = 'train2017') -> list[Proxy]:
     """Return the whole unknown objects of a split.
 
     Objects that touch the border of their photograph, crowds and small objects are left out.
 
     Raises:
-        DataError: The annotations are missing or not in COCO's format, or hold no such object.
+        DataError: The annotations are missing or not in COCO's format.
+        ProxyError: They hold no such object.
     """
-    file = root / coco.FOLDER / 'annotations' / f'instances_{split}.json'
-    found: list[Cutout] = []
-    try:
-        content = json.loads(file.read_text('utf-8'))
-        names = {image['id']: str(image['file_name']) for image in content['images']}
-        for item in content['annotations']:
-            if _is_wanted(item):
-                name = names[item['image_id']]
-                photograph = read_image(root / coco.FOLDER / 'images' / split / name)
-                cutout = _cut(photograph, item['segmentation'])
-                if cutout is not None:
-                    found.append(cutout)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"{file} is not in the format of COCO's instances ({error!r})"
-        raise DataError(msg) from error
-    if not found:
-        msg = f'{file} names no object that Cityscapes does not know, expected some'
-        raise DataError(msg)
-    return found
+    folder = root / coco.FOLDER
+    file = folder / 'annotations' / f'instances_{split}.json'
+    return read_objects(file, folder / 'images' / split, RULES)
 
 
 def read(
@@ -100,6 +78,7 @@ def read(
 
     Raises:
         DataError: A data set is missing or wrong.
+        ProxyError: No object may be pasted.
     """
     objects_of_split = cutouts(root, split)
     for number, scene in enumerate(_scenes(root, base, step)):
@@ -111,7 +90,7 @@ def read(
 
 
 def paste(
-    scene: Example, objects: Sequence[Cutout], rng: np.random.Generator
+    scene: Example, objects: Sequence[Proxy], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Put objects into a labelled scene.
 
@@ -175,22 +154,6 @@ def _blend(
     mixed = soft * np.clip(thing * gain, 0, 255) + (1 - soft) * behind
     image[inside] = np.round(mixed).astype(np.uint8)
     target[inside][mask > 0] = 1
-
-
-def _is_wanted(item: dict[str, Any]) -> bool:
-    polygons = isinstance(item['segmentation'], list) and not item.get('iscrowd')
-    return polygons and item['category_id'] not in KNOWN_OR_LIKE and item['area'] >= SMALLEST
-
-
-def _cut(photograph: NDArray[np.uint8], segmentation: list[list[float]]) -> Cutout | None:
-    mask = np.zeros(photograph.shape[:2], np.uint8)
-    parts = [np.asarray(part, np.float64).reshape(-1, 2) for part in segmentation]
-    cv2.fillPoly(mask, [np.round(part).astype(np.int32) for part in parts], 1)
-    if mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any() or not mask.any():
-        return None
-    left, top, width, height = cv2.boundingRect(mask)
-    box = (slice(top, top + height), slice(left, left + width))
-    return Cutout(photograph[box].copy(), mask[box].copy())
 
 
 def _scenes(root: Path, base: str, step: int) -> Iterator[Example]:

@@ -1,0 +1,315 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Proxies out of files in COCO's format: unknown objects, or photographs without known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_ros.images import read_image
+from anomaly_seg_training.data.coco_instances import Annotations, mask_of, read_annotations
+from anomaly_seg_training.data.labelled import DataError
+from anomaly_seg_training.proxies.base import Proxy, ProxyError
+from anomaly_seg_training.recipe_file import Recipe, require
+
+ALSO_CALLED = {
+    'person': ('rider', 'pedestrian', 'bicyclist'),
+    'bicycle': ('bicyclist',),
+    'motorcycle': ('motorcyclist', 'rider'),
+    'stop sign': ('traffic sign', 'sign', 'sign symbol'),
+    'potted plant': ('vegetation', 'tree'),
+    'tree': ('vegetation',),
+}
+"""Category of a photograph -> classes of segmenters that hold it."""
+LIKE_STREET = ('fire hydrant', 'parking meter', 'bench', 'potted plant')
+"""COCO's categories that streets hold things much like, whether or not a class names them."""
+
+_RING = np.ones((5, 5), np.uint8)
+
+
+@dataclass(frozen=True)
+class ProxyRules(Recipe):
+    """Which annotated objects may stand in for the unknown.
+
+    An object counts as not occluded if it is no crowd, has one outline (what stands in front of an
+    object often splits it), keeps `margin` pixels from the border of its photograph, and at most
+    `contact` of the pixels around its outline, and of those inside it, belong to other annotated
+    objects. Nothing says which of two that touch is in front, so both are left out.
+
+    Args:
+        classes: What the segmenter knows; categories of the same name, or held by such a class as
+            `ALSO_CALLED` tells, are dropped.
+        also_drop: Names of further categories to drop.
+        drop_ids: Category ids to drop, for files that name no categories.
+        min_area: Pixels of an object in its photograph; smaller ones are blurs.
+        min_side: Pixels of an object's shorter side.
+        margin: Pixels between an object and its photograph's border.
+        contact: Share of the surrounding, or inner, pixels that other objects may cover; 1 does
+            not ask.
+        one_outline: Leave out objects of several outlines.
+    """
+
+    classes: list[str] = field(default_factory=lambda: list(CITYSCAPES.names))
+    also_drop: list[str] = field(default_factory=lambda: list(LIKE_STREET))
+    drop_ids: list[int] = field(default_factory=list)
+    min_area: float = 1500.0
+    min_side: int = 24
+    margin: int = 2
+    contact: float = 0.1
+    one_outline: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range.
+
+        Raises:
+            RecipeError: A value cannot be used.
+        """
+        self.require_at_least(0, 'min_area')
+        self.require_at_least(1, 'min_side', 'margin')
+        self.require_share('contact')
+        for key in ('classes', 'also_drop'):
+            good = all(isinstance(name, str) for name in getattr(self, key))
+            require(good, key, getattr(self, key), 'names')
+
+    def dropped(self, names: dict[int, str], what: str) -> frozenset[int]:
+        """Return the category ids that are no stand-in for the unknown.
+
+        Args:
+            names: Category id -> name, as the file tells.
+            what: The file, for the error message.
+
+        Raises:
+            ProxyError: Names are to be dropped but the file tells none.
+        """
+        if (self.classes or self.also_drop) and not names:
+            msg = (
+                f'{what} names no categories, so what the segmenter knows cannot be told apart: '
+                'add them, or give drop_ids and leave classes and also_drop empty'
+            )
+            raise ProxyError(msg)
+        known = {_plain(name) for name in self.classes}
+        further = {_plain(name) for name in self.also_drop}
+        found = set(self.drop_ids)
+        for category, name in names.items():
+            words = {_plain(name), *ALSO_CALLED.get(_plain(name), ())}
+            if words & known or _plain(name) in further:
+                found.add(category)
+        return frozenset(found)
+
+
+def read_objects(
+    annotations: Path,
+    images: Path,
+    rules: ProxyRules | None = None,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+) -> list[Proxy]:
+    """Cut out the objects of a COCO-format file that no class describes and nothing hides.
+
+    Args:
+        annotations: The file, ``instances_*.json``; outlines are polygons or runs.
+        images: Folder of the photographs that it names.
+        rules: Which objects; None for the defaults.
+        limit: Stop when so many objects are found; photographs then come in an order drawn from
+            `seed`, otherwise in the file's.
+        seed: Of that order.
+
+    Raises:
+        DataError: The file is not in COCO's format or holds no outline, or a photograph is
+            missing or of another size.
+        ProxyError: The rules leave no object.
+        ImageError: A photograph is no image.
+    """
+    rules = rules or ProxyRules()
+    content, dropped = _open(annotations, images, rules)
+
+    def wanted(item: dict[str, Any]) -> bool:
+        good = item['category_id'] not in dropped and item['area'] >= rules.min_area
+        single = len(item['segmentation']) == 1 or not isinstance(item['segmentation'], list)
+        outlined = bool(item['segmentation']) and (single or not rules.one_outline)
+        return good and outlined and not item['iscrowd']
+
+    found: list[Proxy] = []
+    for name in _order(content, limit, seed):
+        if limit is not None and len(found) >= limit:
+            break
+        chosen = [index for index, item in enumerate(content.objects[name]) if wanted(item)]
+        if chosen:
+            photograph = _photograph(images, name, content)
+            found += _cut(photograph, content, name, chosen, rules, annotations)
+    if not found:
+        count = sum(map(len, content.objects.values()))
+        msg = (
+            f'none of the {count} objects of {annotations} is left: all are known, small, cut off '
+            'or hidden by the rules; loosen the rules or take another file'
+        )
+        raise ProxyError(msg)
+    return found[:limit]
+
+
+def read_photographs(
+    annotations: Path,
+    images: Path,
+    rules: ProxyRules | None = None,
+    *,
+    min_side: int = 0,
+    limit: int | None = None,
+    seed: int = 0,
+) -> list[Proxy]:
+    """Read the whole photographs of a COCO-format file that show nothing that the segmenter knows.
+
+    Masks are 1 on all annotated objects, crowds included (Chan et al. 2021, MaxEnt). Of the rules
+    only the categories count.
+
+    Args:
+        annotations: The file, ``instances_*.json``.
+        images: Folder of the photographs that it names.
+        rules: Which categories are known; None for the defaults.
+        min_side: Least width and height of a photograph; the paper asks for its crop's, 480.
+        limit: Read at most so many, drawn from `seed`.
+        seed: Of the draw.
+
+    Raises:
+        DataError: As `read_objects`.
+        ProxyError: No photograph is left.
+        ImageError: A photograph is no image.
+    """
+    rules = rules or ProxyRules()
+    content, dropped = _open(annotations, images, rules)
+    found: list[Proxy] = []
+    for name in _order(content, limit, seed):
+        items = [item for item in content.objects[name] if item['segmentation']]
+        if limit is not None and len(found) >= limit:
+            break
+        if not items or any(item['category_id'] in dropped for item in content.objects[name]):
+            continue
+        photograph = _photograph(images, name, content)
+        if min(photograph.shape[:2]) < min_side:
+            continue
+        masks = [_mask(item, photograph.shape[:2], annotations, name) for item in items]
+        mask = np.bitwise_or.reduce(masks)
+        if mask.any():
+            words = {content.names.get(item['category_id'], '') for item in items}
+            found.append(Proxy(photograph, mask, name, ', '.join(sorted(words))))
+    if not found:
+        msg = (
+            f'none of the {len(content.objects)} photographs of {annotations} is left: all show '
+            f'known classes, no outlined object, or are smaller than {min_side}'
+        )
+        raise ProxyError(msg)
+    return found
+
+
+def _open(
+    annotations: Path, images: Path, rules: ProxyRules
+) -> tuple[Annotations, frozenset[int]]:
+    content = read_annotations(annotations)
+    if not images.is_dir():
+        msg = f'there is no folder {images}, expected the photographs that {annotations} names'
+        raise DataError(msg)
+    items = [item for objects in content.objects.values() for item in objects]
+    if items and not any(item['segmentation'] for item in items):
+        msg = (
+            f'{annotations} outlines none of its {len(items)} objects, expected polygons or runs: '
+            'boxes alone are not enough'
+        )
+        raise DataError(msg)
+    return content, rules.dropped(content.names, str(annotations))
+
+
+def _order(content: Annotations, limit: int | None, seed: int) -> Iterator[str]:
+    names = list(content.objects)
+    if limit is not None:
+        order = np.random.default_rng(seed).permutation(len(names))
+        names = [names[index] for index in order]
+    return iter(names)
+
+
+def _photograph(images: Path, name: str, content: Annotations) -> NDArray[np.uint8]:
+    inside = PurePosixPath(name)
+    if inside.is_absolute() or '..' in inside.parts:
+        msg = f'received the file name {name!r}, expected one inside the folder {images}'
+        raise DataError(msg)
+    photograph = read_image(images / name)
+    told = content.shapes.get(name, photograph.shape[:2])
+    if told != photograph.shape[:2]:
+        msg = (
+            f'{images / name} is {photograph.shape[1]}x{photograph.shape[0]}, its annotations say '
+            f'{told[1]}x{told[0]}: take the photographs that they were made for'
+        )
+        raise DataError(msg)
+    return photograph
+
+
+def _mask(
+    item: dict[str, Any], shape: tuple[int, ...], annotations: Path, name: str
+) -> NDArray[np.uint8]:
+    try:
+        return mask_of(item, (shape[0], shape[1]))
+    except (ValueError, TypeError, KeyError) as error:
+        msg = f'{annotations}, image {name}: an outline is not in the format of COCO ({error})'
+        raise DataError(msg) from error
+
+
+def _cut(
+    photograph: NDArray[np.uint8],
+    content: Annotations,
+    name: str,
+    chosen: list[int],
+    rules: ProxyRules,
+    annotations: Path,
+) -> Iterator[Proxy]:
+    items = content.objects[name]
+
+    def draw(index: int) -> NDArray[np.uint8]:
+        return _mask(items[index], photograph.shape, annotations, name)
+
+    covering = _covering(draw, len(items)) if rules.contact < 1 else None
+    for index in chosen:
+        mask = draw(index)
+        if not mask.any() or _is_cut_off(mask, rules.margin):
+            continue
+        if covering is not None and _contact(mask, covering) > rules.contact:
+            continue
+        left, top, width, height = cv2.boundingRect(mask)
+        if min(width, height) >= rules.min_side:
+            box = (slice(top, top + height), slice(left, left + width))
+            category = content.names.get(items[index]['category_id'], '')
+            yield Proxy(photograph[box].copy(), mask[box].copy(), f'{name}/{index}', category)
+
+
+def _covering(draw: Callable[[int], NDArray[np.uint8]], count: int) -> NDArray[np.int16]:
+    """Count the objects on each pixel."""
+    total = draw(0).astype(np.int16)
+    for index in range(1, count):
+        total += draw(index)
+    return total
+
+
+def _is_cut_off(mask: NDArray[np.uint8], margin: int) -> bool:
+    rows, columns = mask[margin:-margin, margin:-margin].shape
+    return (
+        rows <= 0
+        or columns <= 0
+        or int(mask.sum()) > int(mask[margin:-margin, margin:-margin].sum())
+    )
+
+
+def _contact(mask: NDArray[np.uint8], covering: NDArray[np.int16]) -> float:
+    """Return the larger share of others' pixels, inside an object and in the ring around it."""
+    ring = cv2.dilate(mask, _RING) > mask
+    inside = float((covering[mask > 0] > 1).mean())
+    return max(inside, float((covering[ring] > 0).mean()))
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace('_', ' ').replace('-', ' ')
