@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,11 @@ from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
+from anomaly_seg_training.run_settings import (
+    add_run_arguments,
+    is_first_process,
+    run_settings,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,30 +29,13 @@ def build_parser() -> argparse.ArgumentParser:
     train = commands.add_parser('train', help='train a model by a recipe')
     kinds = train.add_subparsers(dest='kind', required=True, metavar='KIND')
     segmenter = kinds.add_parser('segmenter', help='distil a segmenter from a teacher')
-    segmenter.add_argument('--config', type=Path, required=True, help='the recipe, a YAML file')
-    segmenter.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    add_run_arguments(segmenter)
     segmenter.add_argument(
         '--teacher', type=Path, required=True, help="the teacher's checkpoint (state dict)"
     )
     segmenter.add_argument(
-        '--out', type=Path, required=True, help='folder for checkpoints and weights'
-    )
-    segmenter.add_argument('--seed', type=int, default=0, help='default: %(default)s')
-    segmenter.add_argument(
-        '--max-minutes', type=float, help='end the schedule after this time at the latest'
-    )
-    segmenter.add_argument(
-        '--resume', action='store_true', help='continue from the last checkpoint in --out'
-    )
-    segmenter.add_argument(
         '--start', type=Path, metavar='FILE', help='weights of an earlier run to start from'
     )
-    segmenter.add_argument('--devices', default='auto', help='number of devices (default: auto)')
-    segmenter.add_argument('--accelerator', default='auto', choices=('auto', 'cpu', 'gpu', 'mps'))
-    segmenter.add_argument(
-        '--workers', type=int, default=0, help='loader processes (default: 0, in the main one)'
-    )
-    segmenter.add_argument('--threads', type=int, default=0, help="CPU threads (0: torch's own)")
     segmenter.set_defaults(run=_train_segmenter)
 
     export = commands.add_parser('export', help='turn a training run into a bundle')
@@ -111,14 +98,9 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.training import Run, train
 
     recipe = SegmenterRecipe.load(arguments.config)
-    run = Run(
-        arguments.data, arguments.teacher, arguments.out, arguments.seed, arguments.max_minutes,
-        arguments.resume, arguments.start, arguments.devices, arguments.accelerator,
-        arguments.workers, arguments.threads,
-    )  # fmt: skip
+    run = Run(teacher=arguments.teacher, start=arguments.start, **run_settings(arguments))
     train(recipe, run)
-    # Other ranks of a distributed run come here too.
-    if os.environ.get('LOCAL_RANK', '0') == '0':
+    if is_first_process():
         from anomaly_seg_training.export import write_segmenter_bundle
 
         print(write_segmenter_bundle(run.out, run.data, run.out / 'bundle', run.threads).path)

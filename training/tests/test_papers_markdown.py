@@ -1,0 +1,176 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``anomaly-seg-lab tables papers``: our figures beside the papers', from stored JSON alone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+from support import benchmark_layouts as layouts
+from support.weights_bundle import build_weights_bundle
+
+from anomaly_seg_training.main import main
+from anomaly_seg_training.papers import paper_tables
+
+RESULTS = REPOSITORY / 'docs' / 'results'
+
+
+def _make(out: Path, *arguments: object) -> str:
+    assert main(['tables', 'papers', '--out', str(out), *map(str, arguments)]) == 0
+    return out.read_text('utf-8')
+
+
+def _cells(text: str, table: str, method: str) -> list[str]:
+    """The cells of a method in a table, by the table's heading."""
+    body = text.partition(f'### Table {table}')[2].partition('###')[0]
+    (line,) = (line for line in body.splitlines() if line.startswith(f'| {method} |'))
+    return [cell.strip() for cell in line.strip('|').split('|')]
+
+
+def test_the_committed_page_is_what_the_command_makes(tmp_path: Path) -> None:
+    committed = (RESULTS / 'papers.md').read_text('utf-8')
+    command = shlex.split(committed.partition('Made by `')[2].partition('`')[0])
+    trained = [word for word in command if '=' in word]
+    files = sorted(RESULTS.glob('*.json'))
+    arguments = [x for pair in trained for x in ('--trained', pair)]
+    text = _make(tmp_path / 'papers.md', '--results', *files, *arguments)
+    hint = 'make it anew: anomaly-seg-lab tables papers --results docs/results/*.json'
+    assert text == committed, f'{hint} {" ".join(arguments)} --out docs/results/papers.md'
+
+
+def test_without_results_every_table_is_there_and_nothing_is_measured(tmp_path: Path) -> None:
+    text = _make(tmp_path / 'papers.md')
+    assert text.count('\n### Table') == len(paper_tables())
+    missing = text.partition('## Not measured yet')[2]
+    assert '- SynBoost, table 1, Fishyscapes Lost & Found: all methods' in missing
+    assert _cells(text, '4: methods on Road Anomaly', 'Ours (Energy)') == [
+        'Ours (Energy)', 'yes', '89.65 / 46.39 / 38.09', '—',
+    ]  # fmt: skip
+    assert '(a)' not in text
+
+
+@pytest.fixture(scope='module')
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `evaluate` stores for a random network on three tiny sets."""
+    folder = tmp_path_factory.mktemp('evaluated')
+    layouts.road_anomaly_val(folder / 'sets')
+    bundle = build_weights_bundle(folder / 'bundle')
+    file = folder / 'evaluated.json'
+    command = ['--dataset', 'road_anomaly_val', '--root', folder / 'sets', '--bundle', bundle]
+    command += ['--json', file, '--scores', 'energy,entropy', '--size', '24x16', '--flip']
+    assert main(['evaluate', *map(str, command), '--threads', '1']) == 0
+    return file
+
+
+def test_what_evaluate_stored_stands_beside_its_method(evaluated: Path, tmp_path: Path) -> None:
+    text = _make(tmp_path / 'papers.md', '--results', evaluated)
+    rows = {(r['set'], r['score']): r for r in json.loads(evaluated.read_text())['results']}
+    row = rows['RoadAnomaly', 'energy']
+    figures = ' / '.join(f'{100 * row[key]:.2f}' for key in ('auroc', 'ap', 'fpr95'))
+    cell = _cells(text, '4: methods on Road Anomaly', 'Energy')[-1]
+    assert cell.startswith(f'{figures} (')
+    mark = cell.partition('(')[2].rstrip(')')
+    assert (
+        f'| {mark} | evaluated.json | random, mean with mirror image | RoadAnomaly | 2 | 24x16 | '
+        '32x16 | fishyscapes |' in text
+    )
+    assert 'Road Anomaly in the paper: all, 60 images; RoadAnomaly: ' in text
+    assert _cells(text, '4: methods on Road Anomaly', 'Max Logit (ML)')[-1] == '—'
+    lost = rows['FS_LostFound_full', 'entropy']
+    first = _cells(text, '1: methods on the test sets', 'Softmax Entropy')
+    assert f'{100 * lost["ap"]:.2f} / {100 * lost["fpr95"]:.2f} (' in first[6]
+    assert '- SynBoost, table 1, Fishyscapes Lost & Found: Embedding Density; ' in text
+
+
+def test_a_trained_network_stands_beside_its_method_alone(evaluated: Path, tmp_path: Path) -> None:
+    text = _make(
+        tmp_path / 'papers.md', '--results', evaluated, '--trained', 'random=style_aligned_ovr'
+    )
+    assert _cells(text, '4: methods on Road Anomaly', 'Energy')[-1] == '—'
+    assert _cells(text, '4: methods on Road Anomaly', 'Ours (Energy)')[-1].endswith(')')
+    aligned = _cells(text, '2: what style alignment adds', 'Energy')
+    assert aligned[-2] == '—'
+    assert aligned[-1].endswith(')')
+    assert '--trained random=style_aligned_ovr`' in text
+
+
+def test_refinements_and_bundles_are_read(tmp_path: Path) -> None:
+    files = [RESULTS / name for name in ('refinements.json', 'default_bundle.json')]
+    text = _make(tmp_path / 'papers.md', '--results', *files)
+    stored = json.loads(files[0].read_text())
+    values = []
+    for refinement in ('sml+suppress+smooth', 'sml+suppress+smooth+vde'):
+        row = next(
+            r for r in stored['results']
+            if (r['set'], r['score'], r['refinement'])
+            == ('FS_LostFound_full', 'max_logit', refinement)
+        )  # fmt: skip
+        values.append(' / '.join(f'{100 * row[key]:.2f}' for key in ('ap', 'auroc', 'fpr95')))
+    assert _cells(text, '3: VDE and SML', 'SML (reproduced)')[-1].startswith(values[0])
+    assert _cells(text, '3: VDE and SML', 'VDE')[-1].startswith(values[1])
+    bundle = json.loads(files[1].read_text())
+    miou = f'{100 * bundle["cityscapes_mini/val"]["miou"]:.2f}'
+    assert _cells(text, '1: methods on Fishyscapes', 'Energy')[6].startswith(miou)
+
+
+def test_figures_in_a_table_of_fractions_are_fractions(tmp_path: Path) -> None:
+    content = json.loads((RESULTS / 'refinements.json').read_text())
+    row: dict[str, Any] = next(r for r in content['results'] if r['refinement'] == 'none')
+    row |= {'set': 'LostAndFound-test', 'score': 'entropy', 'auroc': 0.25, 'ap': 0.5, 'fpr95': 1}
+    file = tmp_path / 'table.json'
+    file.write_text(json.dumps(content | {'results': [row]}))
+    text = _make(tmp_path / 'p.md', '--results', file, '--trained', 'erfnet=coco_dag')
+    cell = _cells(text, '2: with and without COCO-DAG', 'Entropy with DAG')[-1]
+    assert cell == '0.2500 / 1.0000 / 0.5000 (a)'
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('{', 'cannot read the results'),
+        ('{"results": [{}], "network": {}, "statistics_from": []}', "KeyError('segmenter')"),
+        (
+            '{"bundle": "b", "engine": "e", "hashes": {}, "size": "1x1", '
+            + '"RoadAnomaly": {"energy": {"auroc": 50, "ap": 0, "fpr95": 0}}}',
+            'auroc of RoadAnomaly is 50, expected a number from 0 to 1',
+        ),
+    ],
+)
+def test_broken_results_are_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, message: str
+) -> None:
+    file, out = tmp_path / 'results.json', tmp_path / 'papers.md'
+    file.write_text(content)
+    assert main(['tables', 'papers', '--results', str(file), '--out', str(out)]) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ('trained', 'message'),
+    [
+        ('erfnet', 'expected NETWORK=METHOD'),
+        ('erfnet=magic', "the method 'magic', expected one of: known_unknown, "),
+        ('resnet=pebal', "the network 'resnet', expected one of: erfnet"),
+    ],
+)
+def test_unknown_names_are_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: str, message: str
+) -> None:
+    command = ['tables', 'papers', '--out', str(tmp_path / 'p.md'), '--trained', trained]
+    assert main([*command, '--results', str(RESULTS / 'refinements.json')]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_other_files_are_named_and_order_does_not_matter(tmp_path: Path) -> None:
+    other = tmp_path / 'other.json'
+    other.write_text('[]')
+    files = [RESULTS / 'refinements.json', other, RESULTS / 'default_bundle.json']
+    text = _make(tmp_path / 'a.md', '--results', *files)
+    assert '\nNothing for these tables in: other.json.\n' in text
+    assert _make(tmp_path / 'b.md', '--results', *reversed(files)) == text
