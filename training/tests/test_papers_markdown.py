@@ -18,6 +18,10 @@ from anomaly_seg_training.main import main
 from anomaly_seg_training.papers import paper_tables
 
 RESULTS = REPOSITORY / 'docs' / 'results'
+PERCENT = {'energy': {'auroc': 50, 'ap': 0, 'fpr95': 0}}
+BUNDLE = json.dumps(
+    {'bundle': 'b', 'engine': 'e', 'hashes': {}, 'size': '1x1', 'RoadAnomaly': PERCENT}
+)
 
 
 def _make(out: Path, *arguments: object) -> str:
@@ -135,8 +139,7 @@ def test_figures_in_a_table_of_fractions_are_fractions(tmp_path: Path) -> None:
         ('{', 'cannot read the results'),
         ('{"results": [{}], "network": {}, "statistics_from": []}', "KeyError('segmenter')"),
         (
-            '{"bundle": "b", "engine": "e", "hashes": {}, "size": "1x1", '
-            + '"RoadAnomaly": {"energy": {"auroc": 50, "ap": 0, "fpr95": 0}}}',
+            BUNDLE,
             'auroc of RoadAnomaly is 50, expected a number from 0 to 1',
         ),
     ],
