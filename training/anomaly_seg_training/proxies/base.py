@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.registry import Registry
 from anomaly_seg_training.errors import LabError
 
 
@@ -79,7 +77,7 @@ class Mixer(Protocol):
     def __call__(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
     ) -> Mixed:
-        """Return a new picture; the arrays that come in are left as they are.
+        """Return a picture of the same size; the arrays that come in are left as they are.
 
         Args:
             image: (H, W, 3) uint8, RGB.
@@ -104,22 +102,3 @@ class Aligner(Protocol):
             rng: Source of all draws.
         """
         ...
-
-
-class MixerFactory(Protocol):
-    """Makes a mixer."""
-
-    def __call__(
-        self, proxies: Sequence[Proxy], config: Any = None, aligner: Aligner | None = None
-    ) -> Mixer:
-        """Return a mixer that draws from `proxies`.
-
-        Args:
-            proxies: At least one.
-            config: The mixer's own frozen dataclass; None for its defaults.
-            aligner: Changes each proxy before it is put into a scene; None leaves it.
-        """
-        ...
-
-
-MIXERS: Registry[MixerFactory] = Registry('mixer')

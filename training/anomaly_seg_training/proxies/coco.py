@@ -63,7 +63,7 @@ class ProxyRules(Recipe):
     min_area: float = 1500.0
     min_side: int = 24
     margin: int = 2
-    contact: float = 0.1
+    contact: float = 0.2
     one_outline: bool = True
 
     def __post_init__(self) -> None:

@@ -1,0 +1,100 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""AnomalyMix: objects cut out of photographs and pasted into scenes (Tian et al. 2022, PEBAL)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_training.proxies.base import Aligner, Mixed, Proxy
+from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer
+from anomaly_seg_training.proxies.paste import Canvas, scaled
+from anomaly_seg_training.recipe_file import require
+
+
+@dataclass(frozen=True)
+class AnomalyMixConfig(MixerConfig):
+    """How objects are pasted.
+
+    Args:
+        probability: Share of the pictures that get objects; the style-aligned paper takes 0.1.
+        objects: Fewest and most objects of a picture.
+        scale: Smallest and largest longer side of an object, in shares of the picture's height;
+            drawn log-uniformly, so that each octave is as frequent as the others.
+        on_road: Share of the objects that stand on a pixel of the `ground` classes, where there
+            is one; the others lie anywhere, with their middle in the picture.
+        ground: Labels on which objects may stand.
+        soft: Sigma of an object's edge in pixels; 0 for a hard one.
+        flip: Share of the objects that are mirrored.
+    """
+
+    objects: list[int] = field(default_factory=lambda: [1, 3])
+    scale: list[float] = field(default_factory=lambda: [0.05, 0.6])
+    on_road: float = 0.5
+    ground: list[int] = field(default_factory=lambda: list(CITYSCAPES.drivable))
+    soft: float = 0.7
+    flip: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse values out of range.
+
+        Raises:
+            RecipeError: A value cannot be used.
+        """
+        super().__post_init__()
+        self.require_share('on_road', 'flip')
+        self.require_scales('scale')
+        require(0 <= self.soft <= 2, 'soft', self.soft, '0 to 2')
+        good = len(self.objects) == 2 and 1 <= self.objects[0] <= self.objects[1]
+        require(good, 'objects', self.objects, 'two numbers of at least 1, the lower first')
+
+
+@MIXERS.register('anomaly_mix')
+class AnomalyMix(ProxyMixer):
+    """Paste objects."""
+
+    config_type = AnomalyMixConfig
+
+    def __init__(
+        self,
+        proxies: Sequence[Proxy],
+        config: MixerConfig | None = None,
+        aligner: Aligner | None = None,
+    ) -> None:
+        super().__init__(proxies, config, aligner)
+        self.config = config if isinstance(config, AnomalyMixConfig) else AnomalyMixConfig()
+
+    def mix(
+        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
+    ) -> Mixed:
+        """Paste a random number of objects, later ones in front of earlier ones."""
+        config = self.config
+        canvas = Canvas.of(image, labels)
+        road = np.flatnonzero(np.isin(labels, config.ground))
+        for _ in range(int(rng.integers(config.objects[0], config.objects[1] + 1))):
+            proxy = self.draw(rng)
+            low, high = np.log(config.scale[0]), np.log(config.scale[1])
+            side = float(np.exp(rng.uniform(low, high))) * labels.shape[0]
+            thing = scaled(proxy, side / max(proxy.mask.shape), bool(rng.random() < config.flip))
+            centre = self._place(thing, labels.shape, road, rng)
+            canvas.put(thing, centre, config.soft, self.aligner, rng)
+        return canvas.mixed()
+
+    def _place(
+        self,
+        thing: Proxy,
+        shape: tuple[int, ...],
+        road: NDArray[np.intp],
+        rng: np.random.Generator,
+    ) -> tuple[int, int]:
+        """Draw the (row, column) of an object's middle."""
+        if len(road) and rng.random() < self.config.on_road:
+            row, column = divmod(int(road[rng.integers(len(road))]), shape[1])
+            foot = int(np.flatnonzero(thing.mask.any(1))[-1])
+            return row - foot + thing.mask.shape[0] // 2, column
+        return int(rng.integers(shape[0])), int(rng.integers(shape[1]))
