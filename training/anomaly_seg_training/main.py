@@ -13,6 +13,7 @@ from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
+from anomaly_seg_training.report_command import add_report_arguments
 from anomaly_seg_training.run_settings import (
     add_run_arguments,
     is_first_process,
@@ -49,6 +50,11 @@ def build_parser() -> argparse.ArgumentParser:
         'evaluate', help='measure bundles on data sets or bags, by a named protocol'
     )
     add_evaluate_arguments(evaluate)
+
+    report = commands.add_parser(
+        'report', help='results of evaluations as one HTML page with curves and pictures'
+    )
+    add_report_arguments(report)
 
     info = commands.add_parser('info', help='what a data set is, and what of it is here')
     info.add_argument('--dataset', help='a data set; without it, all are listed')

@@ -6,10 +6,7 @@ from __future__ import annotations
 
 import copy
 import math
-import time
-from typing import Any
 
-import lightning
 import torch
 from torch import nn
 
@@ -20,6 +17,7 @@ from anomaly_seg_training.losses import feature_loss, label_loss, teacher_loss
 from anomaly_seg_training.mixing import Batch, class_mix
 from anomaly_seg_training.muon import Muon
 from anomaly_seg_training.pretrained import encoder_parts
+from anomaly_seg_training.timed import TimedModule
 
 MEAN = (127 / 255,) * 3
 STD = (128 / 255,) * 3
@@ -42,7 +40,7 @@ def schedule(progress: float) -> float:
     return _LAST + (1 - _LAST) * 0.5 * (1 + math.cos(math.pi * phase))
 
 
-class Distillation(lightning.LightningModule):
+class Distillation(TimedModule):
     """Teach a segmenter by labels and by a teacher's logits and features.
 
     Args:
@@ -73,11 +71,8 @@ class Distillation(lightning.LightningModule):
         seed: int,
         max_minutes: float | None,
     ) -> None:
-        super().__init__()
+        super().__init__(recipe.steps, seed, max_minutes, recipe.ema)
         self.recipe = recipe
-        self.seed = seed
-        self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
-        self.seconds = 0.0
         self.student = student.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(student).requires_grad_(False).eval()
         for part in self._encoder()[: 1 + recipe.frozen_blocks]:
@@ -100,22 +95,22 @@ class Distillation(lightning.LightningModule):
         self.register_buffer('feature_std', teacher_features[1].view(1, -1, 1, 1))
         self.register_buffer('mean', torch.tensor(MEAN).view(1, 3, 1, 1) * 255)
         self.register_buffer('std', torch.tensor(STD).view(1, 3, 1, 1) * 255)
-        self._clock = time.monotonic()
 
     @property
-    def progress(self) -> float:
-        """The done share of the run by steps or by time, whichever is ahead, 0 to 1."""
-        steps = self.global_step / self.recipe.steps
-        return min(1.0, max(steps, self.seconds / self.max_seconds))
+    def trained(self) -> nn.Module:
+        """The student."""
+        return self.student
+
+    @property
+    def exported(self) -> nn.Module:
+        """The student with averaged weights."""
+        return self.average
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
         """Return the loss of one batch of crops."""
         del index
         recipe = self.recipe
-        # One seed per step, also for dropout: a resumed run draws what an unbroken one would.
-        seed = (self.seed * 1_000_003 + self.global_step) * 997 + self.global_rank
-        torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(self.seed_step())
         batch = class_mix(batch, recipe.mix_share, generator)
         image = ((batch['image'].float() - self.mean) / self.std).contiguous(
             memory_format=torch.channels_last
@@ -197,45 +192,9 @@ class Distillation(lightning.LightningModule):
         student = getattr(self, 'student', None)
         return encoder_parts(student) if self.recipe.encoder and student is not None else []
 
-    def on_train_start(self) -> None:
-        """Start the clock; time spent before a resume is in `seconds` already."""
-        self._clock = time.monotonic()
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate by progress."""
         del batch, batch_idx
-        factor = schedule(self.progress)
-        recipe = self.recipe
+        factor, recipe = schedule(self.progress), self.recipe
         rates = (recipe.learning_rate, recipe.head_rate, recipe.encoder_rate)
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        groups = optimizer.param_groups  # type: ignore[union-attr]
-        for group, rate in zip(groups, rates, strict=True):
-            group['lr'] = rate * factor
-
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Move the averaged weights, advance the clock, stop when the time is up."""
-        del outputs, batch, batch_idx
-        now = time.monotonic()
-        self.seconds, self._clock = self.seconds + now - self._clock, now
-        decay = min(self.recipe.ema, (1 + self.global_step) / (10 + self.global_step))
-        with torch.no_grad():
-            pairs = zip(self.average.parameters(), self.student.parameters(), strict=True)
-            for mean, parameter in pairs:
-                mean.lerp_(parameter, 1 - decay)
-            buffers = zip(self.average.buffers(), self.student.buffers(), strict=True)
-            for average, buffer in buffers:
-                average.copy_(buffer)
-        # All devices must stop at the same step: the first one's clock decides.
-        progress = torch.tensor(self.progress, device=self.device)
-        if self.trainer.world_size > 1:
-            progress = self.trainer.strategy.broadcast(progress)
-        if float(progress) >= 1.0:
-            self.trainer.should_stop = True
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the time spent, which the schedule depends on."""
-        checkpoint['seconds'] = self.seconds
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the time spent."""
-        self.seconds = float(checkpoint['seconds'])
+        self.set_rates(*(rate * factor for rate in rates))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import lightning
 import numpy as np
 import torch
@@ -32,43 +31,26 @@ from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
 from anomaly_seg_training.pretrained import load_encoder
+from anomaly_seg_training.run_settings import CHECKPOINT, RunSettings
 from anomaly_seg_training.teacher import Lesson, Teacher
+from anomaly_seg_training.timed import TimedModule
 
 WEIGHTS = 'weights.safetensors'
-CHECKPOINT = 'last.ckpt'
 RUN = 'run.json'
 
 
-@dataclass(frozen=True)
-class Run:
-    """Where and how long to train; what does not change the recipe.
+@dataclass(frozen=True, kw_only=True)
+class Run(RunSettings):
+    """A run that distils a segmenter.
 
     Args:
-        data: Folder that holds the data sets.
         teacher: The teacher's checkpoint.
-        out: Folder for checkpoints, lessons and weights.
-        seed: Of weights, crops and mixing.
-        max_minutes: Time limit, None for none.
-        resume: Continue from the last checkpoint in `out`.
         start: Weights of an earlier run to start from, with a new schedule; None for those that
             the recipe names.
-        devices: Number of devices, or ``auto``.
-        accelerator: Lightning's accelerator, ``auto``, ``cpu``, ``gpu``.
-        workers: Loader processes per device; 0 loads in the training process.
-        threads: CPU threads of torch; 0 leaves torch's choice.
     """
 
-    data: Path
     teacher: Path
-    out: Path
-    seed: int = 0
-    max_minutes: float | None = None
-    resume: bool = False
     start: Path | None = None
-    devices: str = 'auto'
-    accelerator: str = 'auto'
-    workers: int = 0
-    threads: int = 0
 
 
 class CropsModule(lightning.LightningDataModule):
@@ -110,33 +92,32 @@ class CropsModule(lightning.LightningDataModule):
 
 
 class Reporter(Callback):
-    """After each epoch: the averaged weights, what the run was so far, and a line for logs."""
+    """After each epoch: the weights, what the run was so far, and a line for logs.
 
-    def __init__(self, recipe: SegmenterRecipe, run: Run, images: dict[str, int]) -> None:
-        self.recipe = recipe
-        self.settings = run
-        self.images = images
-        self.start = about_weights(run.start) if run.start is not None else {}
+    Args:
+        folder: Where the files are written.
+        about: What the run's file says beside steps, time and devices.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.about = dict(about)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Write the files, so that a run that is cut short can be exported too."""
-        if not isinstance(pl_module, Distillation) or not trainer.is_global_zero:
+        if not isinstance(pl_module, TimedModule) or not trainer.is_global_zero:
             return
-        save_weights(pl_module, self.settings.out / WEIGHTS)
+        save_weights(pl_module, self.folder / WEIGHTS)
         content: dict[str, Any] = {
-            'recipe': self.recipe.as_dict(),
-            'seed': self.settings.seed,
+            **self.about,
             'steps': trainer.global_step,
             'minutes': round(pl_module.seconds / 60, 1),
             'devices': trainer.num_devices,
-            'images': self.images,
             'torch': torch.__version__,
         }
-        if self.settings.start is not None:
-            content['start'] = self.start
-        write_json(self.settings.out / RUN, content)
+        write_json(self.folder / RUN, content)
         figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
         parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
         print(
@@ -156,10 +137,10 @@ def about_weights(path: Path) -> dict[str, Any]:
     return about
 
 
-def save_weights(module: Distillation, path: Path) -> None:
-    """Write the averaged weights, floats rounded to float16, as safetensors."""
+def save_weights(module: TimedModule, path: Path) -> None:
+    """Write the exported weights, floats rounded to float16, as safetensors."""
     with atomic_path(path) as temporary:
-        save_file(as_half(module.average.state_dict()), temporary)
+        save_file(as_half(module.exported.state_dict()), temporary)
 
 
 def as_half(state: Mapping[str, torch.Tensor], least: int = 0) -> dict[str, torch.Tensor]:
@@ -246,13 +227,8 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
         LabError: The recipe, the data or the checkpoint to resume cannot be used.
         ModelError: The teacher's checkpoint or the weights to start from do not fit.
     """
-    checkpoint = run.out / CHECKPOINT
-    if run.resume and not checkpoint.is_file():
-        msg = f'there is no checkpoint {checkpoint} to resume: start without --resume'
-        raise LabError(msg)
-    cv2.setNumThreads(1)
-    if run.threads:
-        torch.set_num_threads(run.threads)
+    run.check()
+    run.limit_threads()
     lightning.seed_everything(run.seed, verbose=False)
     classes = len(CITYSCAPES)
     examples = read_sources(recipe, run.data)
@@ -276,45 +252,68 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     module = Distillation(
         recipe, student, class_weights(counts), statistics, run.seed, run.max_minutes
     )
-    trainer = make_trainer(recipe, run, {name: len(items) for name, items in examples.items()})
+    about: dict[str, Any] = {
+        'recipe': recipe.as_dict(),
+        'seed': run.seed,
+        'images': {name: len(items) for name, items in examples.items()},
+    }
+    if run.start is not None:
+        about['start'] = about_weights(run.start)
+    trainer = make_trainer(
+        run, recipe.steps, recipe.epoch_steps, recipe.precision, [Reporter(run.out, about)],
+        sync_batchnorm=run.devices not in ('1', 'auto'),
+    )  # fmt: skip
     trainer.fit(
         module,
         datamodule=CropsModule(recipe, sources, run, channels),
-        ckpt_path=str(checkpoint) if run.resume else None,
+        ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return run.out / WEIGHTS
 
 
-def make_trainer(recipe: SegmenterRecipe, run: Run, images: dict[str, int]) -> lightning.Trainer:
-    """Return Lightning's trainer for a run; several devices average gradients by DDP."""
+def make_trainer(
+    run: RunSettings,
+    steps: int,
+    epoch_steps: int,
+    precision: str,
+    callbacks: Sequence[Callback],
+    **options: Any,
+) -> lightning.Trainer:
+    """Return Lightning's trainer for a run; several devices average gradients by DDP.
+
+    Args:
+        run: Where and how long.
+        steps: At most.
+        epoch_steps: Steps between checkpoints.
+        precision: Lightning's, like ``32-true``.
+        callbacks: What runs before each checkpoint is written.
+        **options: Of ``lightning.Trainer``, beside or instead of what is set here.
+    """
     interactive = sys.stderr.isatty()
-    callbacks: list[Callback] = [
-        ModelCheckpoint(
-            dirpath=run.out,
-            filename=Path(CHECKPOINT).stem,
-            every_n_epochs=1,
-            save_top_k=1,
-            enable_version_counter=False,
-            save_on_train_epoch_end=True,
-        ),
-        Reporter(recipe, run, images),
-    ]
-    if interactive:
-        callbacks.append(TQDMProgressBar(refresh_rate=5))
-    return lightning.Trainer(
-        accelerator=run.accelerator,
-        devices=run.devices if run.devices == 'auto' else int(run.devices),
-        strategy='auto',
-        precision=recipe.precision,  # type: ignore[arg-type]
-        sync_batchnorm=run.devices not in ('1', 'auto'),
-        # Not max_steps: with it Lightning repeats a part of the last epoch after a resume.
-        max_epochs=math.ceil(recipe.steps / recipe.epoch_steps),
-        gradient_clip_val=5.0,
-        callbacks=callbacks,
-        logger=False,
-        enable_progress_bar=interactive,
-        enable_model_summary=False,
-        reload_dataloaders_every_n_epochs=1,
-        use_distributed_sampler=True,
-        default_root_dir=run.out,
+    checkpoints = ModelCheckpoint(
+        dirpath=run.out,
+        filename=Path(CHECKPOINT).stem,
+        every_n_epochs=1,
+        save_top_k=1,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,
     )
+    bars: list[Callback] = [TQDMProgressBar(refresh_rate=5)] if interactive else []
+    settings: dict[str, Any] = {
+        'accelerator': run.accelerator,
+        'devices': run.devices if run.devices == 'auto' else int(run.devices),
+        'num_nodes': run.nodes,
+        'strategy': 'auto',
+        'precision': precision,
+        # Not max_steps: with it Lightning repeats a part of the last epoch after a resume.
+        'max_epochs': math.ceil(steps / epoch_steps),
+        'gradient_clip_val': 5.0,
+        'callbacks': [*callbacks, checkpoints, *bars],
+        'logger': False,
+        'enable_progress_bar': interactive,
+        'enable_model_summary': False,
+        'reload_dataloaders_every_n_epochs': 1,
+        'use_distributed_sampler': True,
+        'default_root_dir': run.out,
+    }
+    return lightning.Trainer(**(settings | options))

@@ -76,7 +76,9 @@ def _train(
 ) -> dict[str, torch.Tensor]:
     """Train without making a bundle; return the weights."""
     recipe = SegmenterRecipe.load(_write_recipe(out, changes or {}))
-    run = Run(data, teacher, out, devices='1', accelerator='cpu', threads=1, **settings)
+    run = Run(
+        data=data, teacher=teacher, out=out, devices='1', accelerator='cpu', threads=1, **settings
+    )
     return load_file(train(recipe, run))
 
 

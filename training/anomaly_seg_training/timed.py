@@ -1,0 +1,104 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every training run here does: a schedule by steps or by time, averaged weights, seeds."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+Batch = dict[str, torch.Tensor]
+
+
+class TimedModule(lightning.LightningModule):
+    """A run that ends by steps or by time, and goes on after a kill as if nothing had been.
+
+    Subclasses define `trained` and `average` and set learning rates by `progress`.
+
+    Args:
+        steps: The run ends here or when the time is up, whichever comes first.
+        seed: Of all draws.
+        max_minutes: Time limit, None for none.
+        ema: Decay of the averaged weights; it starts lower, so that first steps are forgotten.
+    """
+
+    def __init__(self, steps: int, seed: int, max_minutes: float | None, ema: float) -> None:
+        super().__init__()
+        self.steps = steps
+        self.seed = seed
+        self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
+        self.ema = ema
+        self.seconds = 0.0
+        self._clock = time.monotonic()
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network that is trained."""
+        raise NotImplementedError
+
+    @property
+    def exported(self) -> nn.Module:
+        """The network whose weights a run gives away; the trained one where none is averaged."""
+        raise NotImplementedError
+
+    @property
+    def progress(self) -> float:
+        """The done share of the run by steps or by time, whichever is ahead, 0 to 1."""
+        steps = self.global_step / self.steps
+        return min(1.0, max(steps, self.seconds / self.max_seconds))
+
+    def seed_step(self) -> int:
+        """Seed torch for this step and device, and return the seed.
+
+        One seed per step, also for dropout: a resumed run draws what an unbroken one would.
+        """
+        seed = (self.seed * 1_000_003 + self.global_step) * 997 + self.global_rank
+        torch.manual_seed(seed)
+        return seed
+
+    def on_train_start(self) -> None:
+        """Start the clock; time spent before a resume is in `seconds` already."""
+        self._clock = time.monotonic()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Move the averaged weights, advance the clock, stop when the time is up."""
+        del outputs, batch, batch_idx
+        now = time.monotonic()
+        self.seconds, self._clock = self.seconds + now - self._clock, now
+        if self.exported is not self.trained:
+            self._move_average()
+        # All devices must stop at the same step: the first one's clock decides.
+        progress = torch.tensor(self.progress, device=self.device)
+        if self.trainer.world_size > 1:
+            progress = self.trainer.strategy.broadcast(progress)
+        if float(progress) >= 1.0:
+            self.trainer.should_stop = True
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        decay = min(self.ema, (1 + self.global_step) / (10 + self.global_step))
+        average, trained = self.exported, self.trained
+        for mean, parameter in zip(average.parameters(), trained.parameters(), strict=True):
+            mean.lerp_(parameter, 1 - decay)
+        for buffer, current in zip(average.buffers(), trained.buffers(), strict=True):
+            buffer.copy_(current)
+
+    def set_rates(self, *rates: float) -> None:
+        """Set the learning rate of each of the optimizer's groups."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        groups = optimizer.param_groups  # type: ignore[union-attr]
+        for group, rate in zip(groups, rates, strict=True):
+            group['lr'] = rate
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the time spent, which the schedule depends on."""
+        checkpoint['seconds'] = self.seconds
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the time spent."""
+        self.seconds = float(checkpoint['seconds'])
