@@ -96,7 +96,8 @@ class Aligner(Protocol):
         """Return the proxy with another image of the same size, its mask unchanged.
 
         Args:
-            proxy: Already of the size of `box`.
+            proxy: Already of the size of `box`; around its mask the object's own colours are
+                carried on, as `paste.scaled` leaves it.
             scene: (H, W, 3) uint8, RGB, before the proxy is put into it.
             box: Where it goes; perhaps partly outside the scene.
             rng: Source of all draws.

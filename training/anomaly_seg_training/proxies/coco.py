@@ -55,6 +55,8 @@ class ProxyRules(Recipe):
         contact: Share of the surrounding, or inner, pixels that other objects may cover; 1 does
             not ask.
         one_outline: Leave out objects of several outlines.
+        trim: Pixels that are taken off around each object: outlines are drawn by hand, and what
+            was behind the object would shine along its edge.
     """
 
     classes: list[str] = field(default_factory=lambda: list(CITYSCAPES.names))
@@ -65,6 +67,7 @@ class ProxyRules(Recipe):
     margin: int = 2
     contact: float = 0.2
     one_outline: bool = True
+    trim: int = 1
 
     def __post_init__(self) -> None:
         """Refuse values out of range.
@@ -72,7 +75,7 @@ class ProxyRules(Recipe):
         Raises:
             RecipeError: A value cannot be used.
         """
-        self.require_at_least(0, 'min_area')
+        self.require_at_least(0, 'min_area', 'trim')
         self.require_at_least(1, 'min_side', 'margin')
         self.require_share('contact')
         for key in ('classes', 'also_drop'):
@@ -280,6 +283,10 @@ def _cut(
             continue
         if covering is not None and _contact(mask, covering) > rules.contact:
             continue
+        if rules.trim:
+            mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=rules.trim).astype(
+                np.uint8, copy=False
+            )
         left, top, width, height = cv2.boundingRect(mask)
         if min(width, height) >= rules.min_side:
             box = (slice(top, top + height), slice(left, left + width))
