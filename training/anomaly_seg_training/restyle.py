@@ -22,21 +22,32 @@ class Style:
     std: NDArray[np.float32]
 
     @classmethod
-    def of(cls, image: NDArray[np.uint8]) -> Style:
-        """Measure an (H, W, 3) uint8 RGB image."""
-        lab = _to_lab(np.ascontiguousarray(image[::4, ::4])).reshape(-1, 3)
+    def of(cls, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None) -> Style:
+        """Measure an (H, W, 3) uint8 RGB image.
+
+        Args:
+            image: Large; every fourth row and column is enough of it.
+            mask: (H, W); with it, all pixels where it is not 0 count, at least one.
+        """
+        if mask is None:
+            lab = _to_lab(np.ascontiguousarray(image[::4, ::4])).reshape(-1, 3)
+        else:
+            lab = _to_lab(image)[mask > 0]
         return cls(lab.mean(0), lab.std(0))
 
 
-def restyle(image: NDArray[np.uint8], own: Style, target: Style) -> NDArray[np.uint8]:
+def restyle(
+    image: NDArray[np.uint8], own: Style, target: Style, max_gain: float = _MAX_GAIN
+) -> NDArray[np.uint8]:
     """Map colours so that an image of style `own` gets the style `target`.
 
     Args:
         image: (H, W, 3) uint8 RGB, perhaps a part of the image that `own` was measured on.
         own: Style of the whole image.
         target: Style to take on.
+        max_gain: Deviations are stretched, and shrunk, by this factor at most.
     """
-    gain = np.clip(target.std / np.maximum(own.std, 1e-3), 1 / _MAX_GAIN, _MAX_GAIN)
+    gain = np.clip(target.std / np.maximum(own.std, 1e-3), 1 / max_gain, max_gain)
     lab = (_to_lab(image) - own.mean) * gain + target.mean
     rgb = cv2.cvtColor(lab.astype(np.float32), cv2.COLOR_LAB2RGB)
     result: NDArray[np.uint8] = np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8)

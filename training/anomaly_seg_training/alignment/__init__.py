@@ -1,0 +1,39 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Style alignment: proxies that look as if the scene's camera had seen them.
+
+>>> from anomaly_seg_training.alignment import ALIGNERS
+>>> ALIGNERS.names()
+['camera', 'fourier', 'histogram', 'lab', 'none']
+"""
+
+from __future__ import annotations
+
+from anomaly_seg_training.alignment.base import (
+    ALIGNERS,
+    AlignerConfig,
+    RegionConfig,
+    StyleAligner,
+    create_aligner,
+)
+from anomaly_seg_training.alignment.camera import CameraAligner, CameraConfig
+from anomaly_seg_training.alignment.fourier import FourierAligner, FourierConfig
+from anomaly_seg_training.alignment.histogram import HistogramAligner
+from anomaly_seg_training.alignment.lab import LabAligner, LabConfig
+from anomaly_seg_training.alignment.none import NoAlignment
+
+__all__ = [
+    'ALIGNERS',
+    'AlignerConfig',
+    'CameraAligner',
+    'CameraConfig',
+    'FourierAligner',
+    'FourierConfig',
+    'HistogramAligner',
+    'LabAligner',
+    'LabConfig',
+    'NoAlignment',
+    'RegionConfig',
+    'StyleAligner',
+    'create_aligner',
+]
