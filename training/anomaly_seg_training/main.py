@@ -13,6 +13,7 @@ from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
+from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
 from anomaly_seg_training.run_settings import (
     add_run_arguments,
@@ -63,6 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     info.add_argument('--json', type=Path, help='write what the folder holds to this file')
     info.set_defaults(run=_info)
+
+    proxies = commands.add_parser(
+        'proxies', help='pictures of stand-ins for the unknown, before and after alignment'
+    )
+    add_proxies_arguments(proxies)
 
     tables = commands.add_parser('tables', help='make the tables of results')
     table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')
