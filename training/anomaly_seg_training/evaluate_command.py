@@ -147,7 +147,8 @@ def _run(arguments: argparse.Namespace) -> None:
             model.engine.close()
     origin = provenance(program='anomaly-seg-lab')
     try:
-        write_json(arguments.json, {**content, 'command': origin['command'], 'provenance': origin})
+        source = {'dataset': arguments.dataset, 'command': origin['command']}
+        write_json(arguments.json, {**content, **source, 'provenance': origin})
     except OSError as error:
         msg = f'cannot write {arguments.json}: {error.strerror or error}'
         raise LabError(msg) from error

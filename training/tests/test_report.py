@@ -1,0 +1,427 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``anomaly-seg-lab report``: what is written, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from support import benchmark_layouts as layouts
+from support.weights_bundle import build_weights_bundle
+
+from anomaly_seg_ros.metrics import AnomalyMetrics
+from anomaly_seg_training.main import main
+from anomaly_seg_training.report.gallery import GalleryConfig, chosen_images, chosen_rows
+from anomaly_seg_training.report.levels import MOST, codes, measured_rates, stops, stored_rates
+from anomaly_seg_training.report.planes import decode_plane, encode_plane
+
+HOSTILE = '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">'
+
+
+@pytest.fixture(scope='module')
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of random weights."""
+    return build_weights_bundle(tmp_path_factory.mktemp('bundles') / 'random')
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three tiny sets."""
+    folder = tmp_path_factory.mktemp('sets')
+    layouts.road_anomaly_val(folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def results(bundle: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a real evaluation has written."""
+    file = tmp_path_factory.mktemp('results') / 'tiny.json'
+    command = [
+        'evaluate', '--dataset', 'road_anomaly_val', '--root', root, '--bundle', bundle,
+        '--scores', 'max_logit,energy', '--curves', 40, '--per-image', '--threads', 1,
+        '--protocol', 'smiyc-obstacle', '--size', '64x32', '--json', file,
+    ]  # fmt: skip
+    assert main([str(word) for word in command]) == 0
+    return file
+
+
+@pytest.fixture
+def report(tmp_path: Path, results: Path) -> Callable[..., str]:
+    """Make a page of these results and return it."""
+
+    def run(*arguments: object, file: Path = results) -> str:
+        out = tmp_path / 'out' / 'report.html'
+        assert main(['report', '--out', str(out), str(file), *map(str, arguments)]) == 0
+        return out.read_text('utf-8')
+
+    return run
+
+
+class Page(HTMLParser):
+    """Elements of a page with their text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None], str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), ''))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.elements.append(('', {}, ''))
+
+    def handle_data(self, data: str) -> None:
+        if self.elements:
+            tag, attributes, text = self.elements[-1]
+            self.elements[-1] = (tag, attributes, text + data)
+
+    def of(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
+        return [(found[1], found[2]) for found in self.elements if found[0] == tag]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        (text,) = [text for attributes, text in self.of('script') if attributes.get('id')]
+        return json.loads(text)
+
+
+def test_the_page_needs_nothing_else(report: Callable[..., str], bundle: Path, root: Path) -> None:
+    text = report('--root', root, '--bundle', bundle, '--threads', 1)
+    page = Page(text)
+    # The name of SVG's elements is no address that is loaded.
+    assert set(re.findall(r'https?://[\w./-]+', text)) == {'http://www.w3.org/2000/svg'}
+    assert '@import' not in text
+    assert 'url(' not in text
+    assert not re.search(r'\bfetch\(|XMLHttpRequest|\bimport\b\s*\(|innerHTML|eval\(', text)
+    for tag, attributes, _ in page.elements:
+        assert tag not in {'link', 'iframe', 'object', 'embed', 'base'}
+        assert 'src' not in attributes
+        assert (attributes.get('href') or '#').startswith('#')
+    (policy,) = [
+        attributes['content'] for attributes, _ in page.of('meta')
+        if attributes.get('http-equiv') == 'Content-Security-Policy'
+    ]  # fmt: skip
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert 'unsafe' not in policy
+    ((_, style),) = page.of('style')
+    (script,) = [text for attributes, text in page.of('script') if not attributes]
+    for part in (style, script):
+        digest = base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+
+
+def test_it_holds_what_was_measured(
+    report: Callable[..., str], results: Path, bundle: Path, root: Path
+) -> None:
+    content = json.loads(results.read_text())
+    data = Page(report('--root', root, '--bundle', bundle, '--threads', 1)).data
+    for row, stored in zip(data['rows'], content['results'], strict=True):
+        for key in ('auroc', 'ap', 'fpr95', 'set', 'set_version', 'model_hash', 'per_image'):
+            assert row[key] == stored[key]
+        assert row['components']['f1_star'] == stored['components']['f1_star']
+        assert row['curves']['roc']['thresholds'] == stored['curves']['roc']['thresholds']
+    (file,) = data['files']
+    assert (file['name'], file['command']) == ('tiny', content['command'])
+    assert file['provenance']['date'] == content['provenance']['date']
+    assert file['sets'][0]['doubts']
+    # One gallery for each set, of the score with the best AP, no image twice.
+    assert [data['rows'][found['row']]['set'] for found in data['galleries']] == [
+        'FS_LostFound_full', 'RoadAnomaly', 'fs_static'
+    ]  # fmt: skip
+    for found in data['galleries']:
+        row = data['rows'][found['row']]
+        same = [other for other in data['rows'] if other['set'] == row['set']]
+        assert row['ap'] == max(other['ap'] for other in same)
+        names = [tile['image'] for tile in found['tiles']]
+        assert len(names) == len(set(names)) > 0
+        assert found['notes'] == []
+        assert len(found['stops']) <= MOST
+
+
+def test_papers_stand_beside_sets_that_they_measure(report: Callable[..., str]) -> None:
+    data = Page(report()).data
+    rows = data['papers']['RoadAnomaly']
+    found = [row['ap'] for row in rows if row['method'] == 'Ours (Energy)']
+    assert found[0] == pytest.approx(0.4639)
+    assert all(row['note'] for row in data['papers']['FS_LostFound_full'])
+
+
+def test_several_files(report: Callable[..., str], results: Path, tmp_path: Path) -> None:
+    other = tmp_path / 'other.json'
+    content = json.loads(results.read_text())
+    content['results'] = content['results'][:1]
+    other.write_text(json.dumps(content))
+    data = Page(report(other)).data
+    assert [file['name'] for file in data['files']] == ['tiny', 'other']
+    assert [row['file'] for row in data['rows']] == [0] * 6 + [1]
+    twice = Page(report(results)).data
+    assert [file['name'] for file in twice['files']] == ['tiny (1)', 'tiny (2)']
+
+
+def test_text_of_files_ends_no_element(
+    report: Callable[..., str], results: Path, tmp_path: Path
+) -> None:
+    content = json.loads(results.read_text())
+    for row in content['results']:
+        row['bundle'] = row['set'] = HOSTILE
+    content['command'] = '{{style}} {{data}} <!-- <script>'
+    file = tmp_path / 'hostile.json'
+    file.write_text(json.dumps(content))
+    text = report('--title', HOSTILE, file=file)
+    page = Page(text)
+    assert len(page.of('script')) == text.count('<script') == 2
+    assert text.count('</script') == 2
+    assert page.of('img') == []
+    assert page.data['rows'][0]['bundle'] == HOSTILE
+    assert page.data['files'][0]['command'] == content['command']
+    ((_, title),) = page.of('title')
+    assert title == HOSTILE
+
+
+def _without(key: str) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content.pop(key)
+
+
+def _row(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda content: content['results'][0].update({key: value})
+
+
+SPOILED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    'no results': (_without('results'), "it has no 'results'"),
+    'no sets': (_without('sets'), "it has no 'sets'"),
+    'a text for a figure': (_row('ap', '0.5'), "results[0].ap is '0.5', expected a number"),
+    'a figure in percent': (_row('ap', 46.4), 'results[0].ap is 46.4, expected a fraction'),
+    'markup for a list': (_row('per_image', '<b>'), "per_image is '<b>', expected a list"),
+    'a number as name': (_row('set', 7), 'results[0].set is 7, expected a text'),
+    'a curve with too few thresholds': (
+        lambda content: content['results'][0]['curves']['roc']['thresholds'].pop(),
+        'expected lists of one length',
+    ),
+    'a curve that turns back': (
+        lambda content: content['results'][0]['curves']['pr']['x'].reverse(),
+        'expected ascending numbers',
+    ),
+    'a huge number': (_row('best_f1_threshold', 10**400), 'expected a finite number'),
+    'nothing': (lambda content: content.update(results=[], segmentation=[]), 'hold no figures'),
+}
+
+
+@pytest.mark.parametrize('what', SPOILED)
+def test_other_content_is_refused(
+    what: str, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil, words = SPOILED[what]
+    content = copy.deepcopy(json.loads(results.read_text()))
+    spoil(content)
+    file, out = tmp_path / 'f.json', tmp_path / 'out' / 'r.html'
+    file.write_text(json.dumps(content))
+    assert main(['report', str(file), '--out', str(out)]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count('\n') == 1
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (None, 'cannot read'),
+        (b'', 'is not JSON'),
+        (b'{"results": [', 'is not JSON'),
+        (b'\xff\xfe\x00', 'is not JSON'),
+        (b'[' * 100_000, 'is not JSON'),
+        (b'{"results": [NaN]}', 'it holds NaN'),
+        (b'[]', 'it is [], expected an object'),
+        (b'{"bundle": "litenet"}', "it has no 'results'"),
+    ],
+)
+def test_other_files_are_refused(
+    content: bytes | None, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = tmp_path / 'f.json', tmp_path / 'r.html'
+    out.write_text('what was there')
+    if content is not None:
+        file.write_bytes(content)
+    assert main(['report', str(file), '--out', str(out)]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert str(file) in error
+    assert error.count('\n') == 1
+    assert out.read_text() == 'what was there'
+    assert len(list(tmp_path.iterdir())) == (1 if content is None else 2)
+
+
+def test_pictures_need_what_was_measured(
+    results: Path,
+    bundle: Path,
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / 'r.html'
+    other = build_weights_bundle(tmp_path / 'other', seed=1)
+    grown = tmp_path / 'grown'
+    layouts.road_anomaly_val(grown)
+    for name in ('FS_LostFound_full', 'RoadAnomaly', 'fs_static'):
+        layouts.save(grown / name / 'images' / '9.webp', layouts.picture(9))
+        layouts.save(grown / name / 'labels_masks' / '9.png', layouts.labels((0, 1)))
+    content = json.loads(results.read_text())
+    for row in content['results']:
+        row['per_image'] = None
+    bare = tmp_path / 'bare.json'
+    bare.write_text(json.dumps(content))
+    given = ['--root', root, '--bundle', bundle]
+    for arguments, words in (
+        ([results, '--root', root], 'expected both for pictures, or none'),
+        ([results, '--bundle', bundle], 'expected both for pictures, or none'),
+        ([results, '--root', root, '--bundle', other], 'no --bundle or --checkpoint is the model'),
+        ([results, '--root', grown, '--bundle', bundle], 'its files are not those measured'),
+        ([results, '--root', tmp_path / 'no', '--bundle', bundle], 'no is no folder'),
+        ([bare, *given], 'run evaluate with --per-image'),
+        ([results, *given, '--output', 'entropy'], 'no result by the output entropy'),
+        ([results, *given, '--gallery', 0], 'received --gallery 0'),
+        ([results, *given, '--width', 9], 'received --width 9'),
+    ):
+        command = ['report', *arguments, '--out', out, '--threads', 1]
+        assert main([str(word) for word in command]) == 2
+        assert words in capsys.readouterr().err
+        assert not out.exists()
+
+
+def test_a_checkpoint_and_another_size(
+    bundle: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The network runs again as it ran, whatever the size; larger pictures lose pixels."""
+    file, out = tmp_path / 'f.json', tmp_path / 'r.html'
+    model = ['--checkpoint', bundle / 'weights.safetensors', '--threads', 1]
+    command = [
+        'evaluate', '--dataset', 'road_anomaly_val', '--root', root, '--sets', 'fs_static',
+        '--scores', 'energy', '--network-size', '48x32', '--engine', 'torch', '--per-image',
+        '--size', '200x100', '--flip', '--json', file, *model,
+    ]  # fmt: skip
+    assert main([str(word) for word in command]) == 0
+    command = ['report', file, '--root', root, '--out', out, '--width', 80, '--gallery', 1, *model]
+    assert main([str(word) for word in command]) == 0
+    data = Page(out.read_text('utf-8')).data
+    (found,) = data['galleries']
+    assert found['notes'] == []
+    assert [(tile['kind'], tile['place']) for tile in found['tiles']] == [
+        ('worst', 1),
+        ('best', 1),
+    ]
+    for tile in found['tiles']:
+        assert (tile['width'], tile['height'], tile['full']) == (80, 40, '200x100')
+        assert decode_plane(tile['truth'], (40, 80)).max() <= 2
+    # Without a stored curve nothing is known of the whole set.
+    assert {stop['tpr'] for stop in found['stops']} == {None}
+
+
+def test_which_images_are_worst_and_best() -> None:
+    values = {'a': 0.5, 'b': None, 'c': 0.1, 'd': 0.9, 'e': 0.3, 'f': 0.7}
+    row = {'per_image': [{'image': k, 'ap': v, 'fpr95': v} for k, v in values.items()]}
+    assert chosen_images(row, GalleryConfig(2)) == [
+        ('c', 'worst', 1), ('e', 'worst', 2), ('d', 'best', 1), ('f', 'best', 2)
+    ]  # fmt: skip
+    assert [name for name, *_ in chosen_images(row, GalleryConfig(2, 'fpr95'))] == list('dfce')
+    assert [name for name, *_ in chosen_images(row, GalleryConfig(9))] == list('ceadf')
+
+
+def test_one_row_of_each_set_and_model_has_pictures() -> None:
+    common = {'model_hash': 'h', 'set_version': 'v', 'size': 'native', 'per_image': [{}]}
+    rows = [
+        {**common, 'bundle': b, 'set': s, 'ap': ap, 'output': o}
+        for b, s, ap, o in (
+            ('m', 'x', 0.1, 'energy'), ('m', 'x', 0.3, 'entropy'), ('m', 'y', None, 'energy'),
+            ('n', 'x', 0.2, 'energy'),
+        )
+    ]  # fmt: skip
+    assert chosen_rows(rows) == [1, 3]
+    assert chosen_rows(rows, 'energy') == [0, 3]
+    assert chosen_rows([{**rows[0], 'per_image': None}]) == []
+
+
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_planes_come_back(plane: np.ndarray) -> None:
+    text = encode_plane(plane)
+    assert np.array_equal(decode_plane(text, plane.shape), plane)
+    # Slowly, as a reader without NumPy would do it.
+    residuals = zlib.decompress(base64.b64decode(text))
+    height, width = plane.shape
+    found: dict[tuple[int, int], int] = {}
+    for y in range(height):
+        for x in range(width):
+            left, above, corner = (
+                found.get(place, 0) for place in ((y, x - 1), (y - 1, x), (y - 1, x - 1))
+            )
+            found[y, x] = (residuals[y * width + x] + left + above - corner) % 256
+    assert found == dict(np.ndenumerate(plane))
+
+
+@given(
+    arrays.arrays(np.float32, (4, 5), elements=st.floats(-4, 4, width=16)),
+    st.lists(st.floats(-4, 4, width=16), min_size=1, max_size=20, unique=True),
+)
+def test_masks_are_exact_at_each_threshold(score: np.ndarray, thresholds: list[float]) -> None:
+    thresholds = sorted(thresholds)
+    found = codes(score, thresholds)
+    for place, threshold in enumerate(thresholds):
+        assert np.array_equal(found > place, score > np.float32(threshold))
+
+
+def _samples() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    random = np.random.default_rng(4)
+    for size in (40, 4000):
+        target = (random.random(size) < 0.2).astype(np.uint8)
+        score = (random.normal(size=size) + target).astype(np.float32)
+        yield score.round(1), target  # with ties
+        yield score, target
+
+
+@pytest.mark.parametrize('points', [10, 300, 9000])
+def test_stops_know_the_rates_of_the_set(points: int) -> None:
+    for score, target in _samples():
+        metrics = AnomalyMetrics()
+        metrics.update(score, target)
+        curves = metrics.curves(points)
+        assert curves is not None
+        rates = stored_rates(curves.roc.as_dict())
+        found = stops(rates, [0.25, float('inf')])
+        thresholds = [stop.threshold for stop in found]
+        assert thresholds == sorted(set(thresholds))
+        assert len(found) <= MOST
+        assert 0.25 in thresholds
+        for stop in found:
+            flagged = score > np.float32(stop.threshold)
+            truth = flagged[target == 1].mean(), flagged[target == 0].mean()
+            if stop.exact:
+                assert (stop.tpr, stop.fpr) == pytest.approx(truth, abs=1e-12)
+            elif stop.tpr is not None and points > 200:
+                assert (stop.tpr, stop.fpr) == pytest.approx(truth, abs=0.05)
+        # The lowest stop flags everything.
+        assert (score > np.float32(thresholds[0])).all()
+
+
+def test_stops_reach_low_false_positive_rates() -> None:
+    random = np.random.default_rng(0)
+    target = (np.arange(400_000) % 100 == 0).astype(np.uint8)
+    score = (random.normal(size=target.size) + 3 * target).astype(np.float32)
+    rates = measured_rates([(score, target)])
+    assert rates is not None
+    fpr = np.array([(score[target == 0] > stop.threshold).mean() for stop in stops(rates)])
+    for low, high in ((0.3, 1), (0.03, 0.3), (0.003, 0.03), (0.0003, 0.003), (0, 0.0003)):
+        assert np.count_nonzero((fpr >= low) & (fpr <= high)) >= 8
