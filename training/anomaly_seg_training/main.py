@@ -20,6 +20,7 @@ from anomaly_seg_training.run_settings import (
     is_first_process,
     run_settings,
 )
+from anomaly_seg_training.submission_command import add_submission
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -80,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     tables_command.add_markdown_arguments(markdown)
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
+
+    add_submission(commands)
 
     fit = commands.add_parser('fit', help='fit what classifies pixels on a trained network')
     add_fit(fit.add_subparsers(dest='kind', required=True, metavar='KIND'))

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,17 @@ from anomaly_seg_training.evaluation.store import Store
 
 
 def anomaly_rows(
-    store: Store, model: Model, protocol: Protocol, curves: int = 0, per_image: bool = False
+    store: Store,
+    outputs: Mapping[str, tuple[str, str]],
+    protocol: Protocol,
+    curves: int = 0,
+    per_image: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield the figures of each output, for JSON; none for a set without anomaly ground truth.
 
     Args:
         store: All images are done.
-        model: What was measured.
+        outputs: (score, refinement) of each output, by the output's name.
         protocol: How figures are taken.
         curves: Points of the ROC and PR curves; 0 leaves them out.
         per_image: Report the figures of each image, too.
@@ -37,7 +41,7 @@ def anomaly_rows(
     done = [name for name, facts in store.done().items() if facts['anomaly']]
     if not done:
         return
-    for output, (score, refinement) in model.outputs.items():
+    for output, (score, refinement) in outputs.items():
         single = per_image or not protocol.pooled
         images = _of_images(store, output, done) if single else PerImageMetrics()
         pooled = store.metrics(output, done) if protocol.pooled or curves else AnomalyMetrics()

@@ -115,7 +115,7 @@ class Evaluation:
                 common = self._common(model, found)
                 protocol = self._protocols[found.name]
                 rows = anomaly_rows(
-                    store, model, protocol, self.config.curves, self.config.per_image
+                    store, model.outputs, protocol, self.config.curves, self.config.per_image
                 )
                 results.extend({**common, **row} for row in rows)
                 classes = segmentation_row(store, model)

@@ -38,17 +38,25 @@ def benchmark_sets(
         DataError: The root or a part is missing or empty, images and label maps do not match, or
             there is no set of a name.
     """
-    sets = open_benchmark(dataset, root)
-    known = {found.name: found for found in sets}
+    return [of_benchmark(found) for found in choose(open_benchmark(dataset, root), names, root)]
+
+
+def choose(
+    sets: Sequence[BenchmarkSet], names: Sequence[str] | None, root: Path | str
+) -> list[BenchmarkSet]:
+    """Return sets by name, each once; without names those that are evaluated by default.
+
+    Raises:
+        DataError: There is no set of a name.
+    """
     if names is None:
-        chosen = [found for found in sets if found.default] or sets
-    else:
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            msg = f'{root} has no set {unknown[0]!r}, expected one of: {", ".join(known)}'
-            raise DataError(msg)
-        chosen = [known[name] for name in dict.fromkeys(names)]
-    return [of_benchmark(found) for found in chosen]
+        return [found for found in sets if found.default] or list(sets)
+    known = {found.name: found for found in sets}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        msg = f'{root} has no set {unknown[0]!r}, expected one of: {", ".join(known)}'
+        raise DataError(msg)
+    return [known[name] for name in dict.fromkeys(names)]
 
 
 def bag_set(path: Path, topic: str | None = None) -> EvaluationSet:
