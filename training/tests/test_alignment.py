@@ -215,7 +215,9 @@ def test_histogram_gives_the_scenes_distribution() -> None:
         )  # fmt: skip
 
 
-OFF: dict[str, Any] = {'light': 0.0, 'blur': [0.0, 0.0], 'noise': 0.0, 'jpeg': [100, 100]}
+OFF: dict[str, Any] = {
+    'light': 0.0, 'balance': 0.0, 'blur': [0.0, 0.0], 'noise': 0.0, 'jpeg': [100, 100]
+}  # fmt: skip
 
 
 def camera(proxy: Proxy, scene: np.ndarray, seed: int = 0, **options: Any) -> np.ndarray:
@@ -235,6 +237,14 @@ def test_camera_light_reaches_the_places_brightness() -> None:
     for light in (0.0, 0.5, 1.0):
         mean = camera(proxy, scene, light=light)[proxy.mask > 0].mean()
         assert mean == pytest.approx(own * (68 / (own + 8)) ** light, abs=1)
+
+
+def test_camera_gives_the_scenes_cast() -> None:
+    grey = Proxy(np.full((60, 60, 3), 100, np.uint8), np.ones((60, 60), np.uint8))
+    scene = np.full((120, 120, 3), (72, 112, 92), np.uint8)
+    np.testing.assert_allclose(camera(grey, scene, balance=1.0)[0, 0], (80, 120, 100), atol=1)
+    half = np.sqrt((0.8, 1.2, 1.0)) * 100
+    np.testing.assert_allclose(camera(grey, scene, balance=0.5)[0, 0], half, atol=1)
 
 
 def test_camera_blur_takes_detail_away() -> None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The scene's light and camera: brightness of the place, blur, noise, JPEG."""
+"""The scene's light and camera: brightness of the place, colour cast, blur, noise, JPEG."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ class CameraConfig(AlignerConfig):
         strength: As for all aligners.
         light: How far an object's mean brightness goes to that of its surroundings, as an
             exponent of their ratio: 0 not at all, 1 the whole way.
+        balance: How much of the scene's colour cast an object takes on, likewise. The cast is
+            what the scene's mean colour has more than grey.
         blur: Smallest and largest sigma of the blur in pixels.
         noise: Share of the scene's noise that an object lacks and is given.
         jpeg: Lowest and highest JPEG quality, 1 to 100; 100 and 100 for none.
     """
 
     light: float = 0.5
+    balance: float = 0.5
     blur: list[float] = field(default_factory=lambda: [0.3, 0.9])
     noise: float = 1.0
     jpeg: list[int] = field(default_factory=lambda: [70, 95])
@@ -45,7 +48,7 @@ class CameraConfig(AlignerConfig):
             RecipeError: A value cannot be used.
         """
         super().__post_init__()
-        self.require_share('light')
+        self.require_share('light', 'balance')
         self.require_at_least(0, 'noise')
         good = len(self.blur) == 2 and 0 <= self.blur[0] <= self.blur[1]
         require(good, 'blur', self.blur, 'two numbers of at least 0, the lower first')
@@ -66,9 +69,11 @@ class CameraAligner(StyleAligner):
     def restyle(
         self, proxy: Proxy, scene: NDArray[np.uint8], box: Box, rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Apply light, blur, noise and compression, in the order of the light's way."""
+        """Apply light, cast, blur, noise and compression, in the order of the light's way."""
         config = self.config
         image = lit(proxy, part_at(scene, box), config.light)
+        mean = scene[::4, ::4].mean((0, 1)) + _DARK
+        image = image * ((mean / mean.mean()) ** config.balance).astype(np.float32)
         sigma = float(rng.uniform(config.blur[0], config.blur[1]))
         if sigma > 0.05:
             image = cv2.GaussianBlur(image, (0, 0), sigma).astype(np.float32, copy=False)

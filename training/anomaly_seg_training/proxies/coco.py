@@ -32,6 +32,7 @@ ALSO_CALLED = {
 LIKE_STREET = ('fire hydrant', 'parking meter', 'bench', 'potted plant')
 """COCO's categories that streets hold things much like, whether or not a class names them."""
 
+_ONE_PART = 0.95
 _RING = np.ones((5, 5), np.uint8)
 
 
@@ -39,7 +40,7 @@ _RING = np.ones((5, 5), np.uint8)
 class ProxyRules(Recipe):
     """Which annotated objects may stand in for the unknown.
 
-    An object counts as not occluded if it is no crowd, has one outline (what stands in front of an
+    An object counts as not occluded if it is no crowd, is in one part (what stands in front of an
     object often splits it), keeps `margin` pixels from the border of its photograph, and at most
     `contact` of the pixels around its outline, and of those inside it, belong to other annotated
     objects. Nothing says which of two that touch is in front, so both are left out.
@@ -54,7 +55,7 @@ class ProxyRules(Recipe):
         margin: Pixels between an object and its photograph's border.
         contact: Share of the surrounding, or inner, pixels that other objects may cover; 1 does
             not ask.
-        one_outline: Leave out objects of several outlines.
+        one_part: Leave out objects whose largest part holds less than 0.95 of them.
         trim: Pixels that are taken off around each object: outlines are drawn by hand, and what
             was behind the object would shine along its edge.
     """
@@ -66,7 +67,7 @@ class ProxyRules(Recipe):
     min_side: int = 24
     margin: int = 2
     contact: float = 0.2
-    one_outline: bool = True
+    one_part: bool = True
     trim: int = 1
 
     def __post_init__(self) -> None:
@@ -137,9 +138,7 @@ def read_objects(
 
     def wanted(item: dict[str, Any]) -> bool:
         good = item['category_id'] not in dropped and item['area'] >= rules.min_area
-        single = len(item['segmentation']) == 1 or not isinstance(item['segmentation'], list)
-        outlined = bool(item['segmentation']) and (single or not rules.one_outline)
-        return good and outlined and not item['iscrowd']
+        return good and bool(item['segmentation']) and not item['iscrowd']
 
     found: list[Proxy] = []
     for name in _order(content, limit, seed):
@@ -287,6 +286,8 @@ def _cut(
             mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=rules.trim).astype(
                 np.uint8, copy=False
             )
+        if rules.one_part and _largest_part(mask) < _ONE_PART:
+            continue
         left, top, width, height = cv2.boundingRect(mask)
         if min(width, height) >= rules.min_side:
             box = (slice(top, top + height), slice(left, left + width))
@@ -309,6 +310,12 @@ def _is_cut_off(mask: NDArray[np.uint8], margin: int) -> bool:
         or columns <= 0
         or int(mask.sum()) > int(mask[margin:-margin, margin:-margin].sum())
     )
+
+
+def _largest_part(mask: NDArray[np.uint8]) -> float:
+    """Return the share of an object that hangs together; 1 for an empty mask."""
+    sizes = cv2.connectedComponentsWithStats(mask)[2][1:, cv2.CC_STAT_AREA]
+    return float(sizes.max() / sizes.sum()) if len(sizes) else 1.0
 
 
 def _contact(mask: NDArray[np.uint8], covering: NDArray[np.int16]) -> float:
