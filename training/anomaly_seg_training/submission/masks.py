@@ -43,6 +43,7 @@ def find_masks(images: Path, folder: Path | None, frames: Mapping[str, Path]) ->
                 if stem + ending in files:
                     found.setdefault(name, files[stem + ending])
     if asked and not found:
-        msg = f'{folder} holds no FRAME{ENDINGS[0]}.png, FRAME{ENDINGS[1]}.png or FRAME.png of an image'
+        names = ' or '.join(f'FRAME{ending}.png' for ending in ENDINGS)
+        msg = f'{folder} holds no {names} of an image'
         raise SubmissionError(msg)
     return found
