@@ -8,7 +8,7 @@ training. ``anomaly-seg calibrate`` replaces it by one from normal drives, with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import chain
@@ -24,7 +24,6 @@ from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.refinement.statistics import ClassStatistics
 from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
-from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.measure import SIZE, anomaly_figures, normal_scores
@@ -35,10 +34,11 @@ EVERY = 20
 """Every n-th labelled pixel gives quantiles."""
 CLIPS = 24
 """Generated clips with unknown objects that choose the default score; seeds from 5000."""
-SOURCE = 'labelled pixels of cityscapes_mini/train and camvid'
+SOURCES = {'cityscapes': 'cityscapes_mini/train', 'camvid': 'camvid'}
+"""Data sets whose labelled pixels calibrate, as a card names them."""
 
 
-def calibrate(draft: Bundle, recipe: SegmenterRecipe, data: Path, threads: int = 0) -> Card:
+def calibrate(draft: Bundle, shares: Mapping[str, float], data: Path, threads: int = 0) -> Card:
     """Return the card with default score, class statistics, thresholds and display ranges.
 
     The default score is the one with the best AUROC on generated clips with unknown objects. The
@@ -47,7 +47,7 @@ def calibrate(draft: Bundle, recipe: SegmenterRecipe, data: Path, threads: int =
 
     Args:
         draft: A bundle that can be run.
-        recipe: Names the labelled images.
+        shares: Data sets of the recipe, which name the labelled images.
         data: Folder of the data sets.
         threads: Of the engine; 0 = all cores.
     """
@@ -56,7 +56,7 @@ def calibrate(draft: Bundle, recipe: SegmenterRecipe, data: Path, threads: int =
     results = anomaly_figures(engine, unknown_objects(CLIPS), card.scores)
     # The clips hold unknown objects and normal pixels, so no figure is None.
     figures = {name: result.as_dict() for name, result in results.items()}
-    statistics = class_statistics(engine, labelled(recipe, data))
+    statistics = class_statistics(engine, labelled(shares, data))
     engine.close()
     card = replace(
         card,
@@ -71,9 +71,10 @@ def calibrate(draft: Bundle, recipe: SegmenterRecipe, data: Path, threads: int =
     )
     # Standardised scores need the statistics just taken.
     engine = load_engine('onnxruntime', Bundle(draft.path, card), threads=threads)
-    values = normal_scores(engine, labelled(recipe, data), card.outputs, EVERY)
+    values = normal_scores(engine, labelled(shares, data), card.outputs, EVERY)
     engine.close()
-    entries = {name: _entry(scores) for name, scores in values.items()}
+    source = labelled_source(shares)
+    entries = {name: _entry(scores, source) for name, scores in values.items()}
     default = entries[card.output]
     return replace(
         card,
@@ -96,12 +97,12 @@ def class_statistics(engine: Engine, examples: Iterator[Example]) -> dict[str, A
     return {name: statistics.to_json() for name, statistics in found.items()}
 
 
-def labelled(recipe: SegmenterRecipe, data: Path) -> Iterator[Example]:
+def labelled(shares: Mapping[str, float], data: Path) -> Iterator[Example]:
     """Yield the recipe's labelled photographs, and every tenth frame of CamVid."""
     parts: list[Iterator[Example]] = []
-    if recipe.shares.get('cityscapes'):
+    if shares.get('cityscapes'):
         parts.append(READERS.get('cityscapes')(data))
-    if recipe.shares.get('camvid'):
+    if shares.get('camvid'):
         parts.append(READERS.get('camvid')(data, step=10))
     return chain(*parts) if parts else READERS.get('synthetic')(data, clips=CLIPS, frames=1)
 
@@ -114,16 +115,24 @@ def unknown_objects(clips: int, seed: int = 5000) -> Iterator[AnomalyExample]:
         yield AnomalyExample(f'synthetic/{seed + index}', frame.image, frame.anomaly)
 
 
-def _entry(scores: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, Any]:
+def labelled_source(shares: Mapping[str, float]) -> str:
+    """Say what `labelled` yields."""
+    names = [name for key, name in SOURCES.items() if shares.get(key)]
+    if not names:
+        return 'labelled pixels of generated scenes'
+    return f'labelled pixels of {" and ".join(names)}'
+
+
+def _entry(scores: np.ndarray[Any, np.dtype[np.float32]], source: str) -> dict[str, Any]:
     low, high = (round(float(v), 5) for v in np.quantile(scores, DISPLAY))
     return {
         'threshold': round(float(np.quantile(scores, QUANTILE)), 5),
-        'method': f'{100 * QUANTILE:g} % quantile on {SOURCE}, which training has seen',
+        'method': f'{100 * QUANTILE:g} % quantile on {source}, which training has seen',
         'score_range': [low, max(high, low + 1e-4)],
         'false_positive_rate': round(1 - QUANTILE, 6),
         'level': 'pixel',
         'guarantee': 'none',
-        'source': SOURCE,
+        'source': source,
         'pixels': len(scores) * EVERY,
         'date': datetime.now(timezone.utc).strftime('%Y-%m-%d'),
         'version': anomaly_seg_ros.__version__,

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.crops import choose_box, crop_image, crop_labels, crop_map
+from anomaly_seg_training.crops import Box, choose_box, crop_image, crop_labels, crop_map
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.photometric import distort
 from anomaly_seg_training.restyle import Style, restyle
@@ -71,6 +71,27 @@ class Source:
         return maps
 
 
+@dataclass(frozen=True)
+class Cut:
+    """One crop of size h x w.
+
+    Args:
+        rng: For all further draws.
+        example: Where it was cut.
+        lesson: The teacher's predictions there.
+        box: The part of the example.
+        image: (h, w, 3) uint8 RGB.
+        labels: (h, w) uint8, 255 = ignore.
+    """
+
+    rng: np.random.Generator
+    example: Example
+    lesson: Lesson | None
+    box: Box
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+
+
 class Crops(Dataset[dict[str, torch.Tensor]]):
     """Random crops; item i of epoch e depends on (seed, e, i) alone.
 
@@ -85,6 +106,7 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         features: Channels of the teacher's features, for crops without a teacher.
         style_source: The data set whose colours other data sets take on.
         style_share: Share of the other data sets' crops that do.
+        distorted: Whether light, colour and sharpness are changed.
     """
 
     def __init__(
@@ -99,10 +121,12 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         features: int,
         style_source: str = '',
         style_share: float = 0.0,
+        distorted: bool = True,
     ) -> None:
         self.sources = list(sources.values())
         self.style_source = sources.get(style_source)
         self.style_share = style_share
+        self.distorted = distorted
         shares = np.array([source.share for source in self.sources])
         self.shares = shares / shares.sum()
         self.crop = crop
@@ -125,19 +149,8 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
             labels, `logits` (19, h / 4, w / 4), `features` (F, h / 8, w / 8) and `taught`
             (h / 4, w / 4), 1 where the teacher speaks, float32.
         """
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-        number, centre = self._place(source, rng)
-        example, lesson = source.examples[number], source.lessons[number]
-        box = choose_box(rng, example.view, self.crop, self.scale, centre)
-        image = crop_image(example.image, box, self.crop)
-        if self.style_source not in (None, source) and rng.random() < self.style_share:
-            styles = self.style_source.styles
-            image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
-        image = distort(image, rng)
-        labels = np.full(self.crop.shape, IGNORE, np.uint8)
-        if example.labels is not None:
-            labels = crop_labels(example.labels, box, self.crop)
+        cut = self.cut(index)
+        image, labels, lesson, box = cut.image, cut.labels, cut.lesson, cut.box
         quarter = Size(self.crop.width // 4, self.crop.height // 4)
         eighth = Size(self.crop.width // 8, self.crop.height // 8)
         guide = torch.from_numpy(labels[2::4, 2::4].astype(np.int64))
@@ -162,6 +175,24 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
             'features': features,
             'taught': taught,
         }
+
+    def cut(self, index: int) -> Cut:
+        """Return the picture and the labels of one crop, and the state of its draws."""
+        rng = np.random.default_rng((self.seed, self.epoch, index))
+        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
+        number, centre = self._place(source, rng)
+        example, lesson = source.examples[number], source.lessons[number]
+        box = choose_box(rng, example.view, self.crop, self.scale, centre)
+        image = crop_image(example.image, box, self.crop)
+        if self.style_source not in (None, source) and rng.random() < self.style_share:
+            styles = self.style_source.styles
+            image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
+        if self.distorted:
+            image = distort(image, rng)
+        labels = np.full(self.crop.shape, IGNORE, np.uint8)
+        if example.labels is not None:
+            labels = crop_labels(example.labels, box, self.crop)
+        return Cut(rng, example, lesson, box, image, labels)
 
     def _place(
         self, source: Source, rng: np.random.Generator

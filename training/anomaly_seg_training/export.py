@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.detector import Detector, export
 from anomaly_seg_ros.detector.half_storage import MIN_SIZE, store_halves
 from anomaly_seg_ros.engines import load_engine
-from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.models import Segmenter, create_segmenter, load_weights
 from anomaly_seg_ros.refinement.names import REFINEMENTS_DEFAULT
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
@@ -55,13 +56,23 @@ def read_run(folder: Path) -> dict[str, Any]:
     return content
 
 
+def write_run_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
+    """Export a run of any kind; see `write_segmenter_bundle` and `finetune.bundle`.
+
+    Raises:
+        AnomalySegError: The run or the data cannot be used, or the export is not exact.
+    """
+    if 'kind' in read_run(run):
+        from anomaly_seg_training.finetune.bundle import write_finetuned_bundle
+
+        return write_finetuned_bundle(run, data, out, threads)
+    return write_segmenter_bundle(run, data, out, threads)
+
+
 def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
-    """Export a run's averaged weights, calibrate and measure them, and write the bundle.
+    """Export a distilled segmenter's averaged weights.
 
     Batch norm statistics are taken anew from whole training photographs first.
-
-    Every score comes with the standard refinements; class statistics, thresholds and the default
-    score are those of ``calibrate.calibrate``.
 
     Args:
         run: Folder of the run.
@@ -80,13 +91,7 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     preprocessing, size = Preprocessing(MEAN, STD), Size.parse(recipe.input_size)
     kept = encoder_parts(segmenter) if recipe.encoder else []
     recalibrate(segmenter, photographs(recipe, data), preprocessing, size, kept)
-    # Graph and weights are to agree, so both come from the float16 values.
-    fold_norms(segmenter)
-    state = as_half(segmenter.state_dict(), MIN_SIZE)
-    segmenter.load_state_dict(state)
-    scores, refinements = tuple(SCORES), REFINEMENTS_DEFAULT
-    detector = Detector(segmenter, preprocessing, size, scores, refinements, CITYSCAPES.drivable)
-    card = Card(
+    card = draft_card(
         name=recipe.name,
         description=(
             f'{recipe.segmenter} at {size} for the 19 classes of Cityscapes, distilled from '
@@ -96,14 +101,55 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         classes=CITYSCAPES,
         preprocessing=preprocessing,
         input_size=size,
-        scores=scores,
-        score='max_logit',
-        refinements=refinements,
-        graph=GraphFile(),
-        weights=WeightsFile(),
         licence=dict(recipe.licence),
         training={**about, 'recipe': recipe.as_dict()},
     )
+    return write_calibrated_bundle(segmenter, card, recipe.shares, data, out, threads)
+
+
+def draft_card(**fields: Any) -> Card:
+    """Return a card that offers every score with the standard refinements, not calibrated yet."""
+    return Card(
+        scores=tuple(SCORES),
+        score='max_logit',
+        refinements=REFINEMENTS_DEFAULT,
+        graph=GraphFile(),
+        weights=WeightsFile(),
+        **fields,
+    )
+
+
+def write_calibrated_bundle(
+    segmenter: Segmenter,
+    card: Card,
+    shares: Mapping[str, float],
+    data: Path,
+    out: Path,
+    threads: int = 0,
+) -> Bundle:
+    """Export a network, calibrate and measure it, and write the bundle.
+
+    Class statistics, thresholds and the default score are those of ``calibrate.calibrate``.
+
+    Args:
+        segmenter: In evaluation mode; its weights are rounded to float16.
+        card: As `draft_card` makes it.
+        shares: Data sets of the recipe; the labelled ones calibrate.
+        data: Folder of the data sets.
+        out: The bundle's folder, replaced if it is a bundle.
+        threads: Of the engine that measures; 0 = all cores.
+
+    Raises:
+        AnomalySegError: The data cannot be used, or the export is not exact.
+    """
+    # Graph and weights are to agree, so both come from the float16 values.
+    fold_norms(segmenter)
+    state = as_half(segmenter.state_dict(), MIN_SIZE)
+    segmenter.load_state_dict(state)
+    detector = Detector(
+        segmenter, card.preprocessing, card.input_size, card.scores, card.refinements,
+        card.classes.drivable,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
         graph = Path(place, 'detector.onnx')
         export(detector, graph)
@@ -112,20 +158,26 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         save_file(state, weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
-        card = calibrate(draft, recipe, data, threads)
-        engine = load_engine('onnxruntime', draft, threads=threads)
-        result, per_image = miou(engine, cityscapes.read(data, split='val'))
-        engine.close()
-        measured = {
-            'cityscapes_mini/val': {
-                'miou': round(result.miou, 4),
-                'miou_per_image': round(per_image, 4),
-                'size': str(SIZE),
-                'engine': 'onnxruntime',
-                'command': (
-                    'anomaly-seg-lab measure bundle --bundle BUNDLE --data DATA --out FILE.json'
-                ),
-            },
-            **card.measured,
+        card = calibrate(draft, shares, data, threads)
+        if card.classes.names == CITYSCAPES.names:
+            card = replace(
+                card, measured={**_measured_miou(draft, data, threads), **card.measured}
+            )
+        return write_bundle(out, card, files)
+
+
+def _measured_miou(draft: Bundle, data: Path, threads: int) -> dict[str, Any]:
+    engine = load_engine('onnxruntime', draft, threads=threads)
+    result, per_image = miou(engine, cityscapes.read(data, split='val'))
+    engine.close()
+    return {
+        'cityscapes_mini/val': {
+            'miou': round(result.miou, 4),
+            'miou_per_image': round(per_image, 4),
+            'size': str(SIZE),
+            'engine': 'onnxruntime',
+            'command': (
+                'anomaly-seg-lab measure bundle --bundle BUNDLE --data DATA --out FILE.json'
+            ),
         }
-        return write_bundle(out, replace(card, measured=measured), files)
+    }

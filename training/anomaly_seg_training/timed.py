@@ -18,7 +18,8 @@ Batch = dict[str, torch.Tensor]
 class TimedModule(lightning.LightningModule):
     """A run that ends by steps or by time, and goes on after a kill as if nothing had been.
 
-    Subclasses define `trained` and `average` and set learning rates by `progress`.
+    Subclasses define `trained` and `exported`, and set learning rates by `progress`. `history` is
+    for what is measured on the way; it goes into checkpoints and the run's file.
 
     Args:
         steps: The run ends here or when the time is up, whichever comes first.
@@ -34,6 +35,7 @@ class TimedModule(lightning.LightningModule):
         self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
         self.ema = ema
         self.seconds = 0.0
+        self.history: list[dict[str, Any]] = []
         self._clock = time.monotonic()
 
     @property
@@ -96,9 +98,11 @@ class TimedModule(lightning.LightningModule):
             group['lr'] = rate
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the time spent, which the schedule depends on."""
+        """Keep the time spent, which the schedule depends on, and what was measured."""
         checkpoint['seconds'] = self.seconds
+        checkpoint['history'] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the time spent."""
         self.seconds = float(checkpoint['seconds'])
+        self.history = list(checkpoint.get('history', []))

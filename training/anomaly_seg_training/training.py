@@ -117,6 +117,8 @@ class Reporter(Callback):
             'devices': trainer.num_devices,
             'torch': torch.__version__,
         }
+        if pl_module.history:
+            content['validation'] = pl_module.history
         write_json(self.folder / RUN, content)
         figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
         parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
@@ -164,16 +166,23 @@ def as_half(state: Mapping[str, torch.Tensor], least: int = 0) -> dict[str, torc
     }
 
 
-def read_sources(recipe: SegmenterRecipe, data: Path) -> dict[str, list[Example]]:
+def read_sources(
+    shares: Mapping[str, float], reader_options: Mapping[str, dict[str, Any]], data: Path
+) -> dict[str, list[Example]]:
     """Read all data sets that have a share into memory.
+
+    Args:
+        shares: Data set -> share of the crops.
+        reader_options: Data set -> options of its reader.
+        data: Folder of the data sets.
 
     Raises:
         DataError: A data set is missing or holds unknown labels.
     """
     result: dict[str, list[Example]] = {}
-    for name, share in recipe.shares.items():
+    for name, share in shares.items():
         if share > 0:
-            options: dict[str, Any] = recipe.reader_options.get(name, {})
+            options = reader_options.get(name, {})
             try:
                 examples = READERS.get(name)(data, **options)
             except TypeError as error:
@@ -231,7 +240,7 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     run.limit_threads()
     lightning.seed_everything(run.seed, verbose=False)
     classes = len(CITYSCAPES)
-    examples = read_sources(recipe, run.data)
+    examples = read_sources(recipe.shares, recipe.reader_options, run.data)
     teacher = Teacher(
         recipe.teacher, run.teacher, recipe.teacher_classes, classes, run.out / 'teacher'
     )

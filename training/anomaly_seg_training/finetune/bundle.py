@@ -1,0 +1,54 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a fine-tuning to a calibrated bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from anomaly_seg_ros.bundle import Bundle, Preprocessing, SegmenterSpec
+from anomaly_seg_ros.classes import ClassSet
+from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.export import draft_card, read_run, write_calibrated_bundle
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.training import WEIGHTS
+
+
+def write_finetuned_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
+    """Export a fine-tuned segmenter; its batch norm statistics are those of the start.
+
+    Args:
+        run: Folder of the run.
+        data: Folder of the data sets.
+        out: The bundle's folder, replaced if it is a bundle.
+        threads: Of the engine that measures; 0 = all cores.
+
+    Raises:
+        AnomalySegError: The run or the data cannot be used, or the export is not exact.
+    """
+    about = read_run(run)
+    recipe = FinetuneRecipe.from_dict(about.pop('recipe'))
+    start = about['start']
+    entries = start['classes']
+    colours = [(int(r), int(g), int(b)) for r, g, b in entries['palette']]
+    classes = ClassSet(tuple(entries['names']), tuple(colours), tuple(entries['drivable']))
+    spec = SegmenterSpec(start['segmenter'], dict(start['options']))
+    segmenter = create_segmenter(spec.name, **{'num_classes': len(classes), **spec.options}).eval()
+    load_weights(segmenter, run / WEIGHTS)
+    size = Size.parse(recipe.input_size)
+    card = draft_card(
+        name=recipe.name,
+        description=(
+            f'{spec.name} at {size} for {len(classes)} classes, fine-tuned from '
+            f'{start.get("bundle") or start.get("checkpoint")} by the recipe below to tell what '
+            'is none of them.'
+        ),
+        segmenter=spec,
+        classes=classes,
+        preprocessing=Preprocessing(tuple(start['mean']), tuple(start['std'])),
+        input_size=size,
+        licence={**start['licence'], **recipe.licence},
+        training={**about, 'recipe': recipe.as_dict()},
+    )
+    return write_calibrated_bundle(segmenter, card, recipe.shares, data, out, threads)

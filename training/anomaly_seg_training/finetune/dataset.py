@@ -1,0 +1,147 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Crops with proxies: a picture, what is known of it, what is unknown, what is to be held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from anomaly_seg_ros.classes import IGNORE
+from anomaly_seg_ros.models import Segmenter
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.data import Example
+from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.proxies import Mixer
+from anomaly_seg_training.resizing import resize_image
+from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.timed import Batch
+
+PSEUDO = ' (predicted)'
+"""Ends the name of an example whose labels the start has given."""
+
+
+class MixedCrops(Dataset[Batch]):
+    """Crops into which a mixer puts proxies; item i of epoch e depends on (seed, e, i) alone.
+
+    Args:
+        crops: Where crops are cut.
+        mixer: Puts proxies into them.
+    """
+
+    def __init__(self, crops: Crops, mixer: Mixer) -> None:
+        self.crops = crops
+        self.mixer = mixer
+
+    def __len__(self) -> int:
+        """Return the items per epoch."""
+        return len(self.crops)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Return one crop of size h x w.
+
+        Returns:
+            `image` (3, h, w) uint8 RGB with proxies, `clean` the same without them, `labels`
+            (h, w) int64, `ood` (h, w) bool, True on proxies, and `held` (h, w) bool, True where
+            the picture is as it was and was either labelled or of a frame without labels.
+        """
+        cut = self.crops.cut(index)
+        mixed = self.mixer(cut.image, cut.labels, cut.rng)
+        bare = cut.example.labels is None or cut.example.name.endswith(PSEUDO)
+        held = (mixed.image == cut.image).all(2) & ~mixed.ood
+        if not bare:
+            held &= cut.labels != IGNORE
+        return {
+            'image': _channels_first(mixed.image),
+            'clean': _channels_first(cut.image),
+            'labels': torch.from_numpy(mixed.labels.astype(np.int64)),
+            'ood': torch.from_numpy(np.ascontiguousarray(mixed.ood)),
+            'held': torch.from_numpy(held),
+        }
+
+
+class MixedCropsModule(lightning.LightningDataModule):
+    """A new set of crops each epoch."""
+
+    def __init__(
+        self, recipe: FinetuneRecipe, sources: dict[str, Source], mixer: Mixer, run: RunSettings
+    ) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.sources = sources
+        self.mixer = mixer
+        self.settings = run
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return this epoch's crops in order; they are drawn at random already."""
+        recipe, trainer = self.recipe, self.trainer
+        world = trainer.world_size if trainer is not None else 1
+        crops = Crops(
+            self.sources,
+            Size.parse(recipe.crop),
+            (recipe.scale[0], recipe.scale[1]),
+            recipe.rare_share,
+            recipe.epoch_steps * recipe.batch * world,
+            self.settings.seed,
+            trainer.current_epoch if trainer is not None else 0,
+            features=0,
+            distorted=recipe.distort,
+        )
+        workers = self.settings.workers
+        return DataLoader(
+            MixedCrops(crops, self.mixer),
+            recipe.batch,
+            num_workers=workers,
+            drop_last=True,
+            worker_init_fn=single_threaded_worker if workers else None,
+        )
+
+
+@torch.inference_mode()
+def pseudo_labelled(examples: Sequence[Example], start: Start, sure: float) -> list[Example]:
+    """Label the frames without labels by what the start is sure of.
+
+    Args:
+        examples: Of one data set.
+        start: Its network runs at each example's view.
+        sure: The softmax that a prediction must exceed; with 1 the frames stay without labels.
+
+    Returns:
+        The examples; labels of those frames have the view's size, 255 where the start is not sure.
+    """
+    if sure >= 1:
+        return list(examples)
+    return [
+        example
+        if example.labels is not None
+        else replace(
+            example,
+            name=example.name + PSEUDO,
+            labels=predict(start.network, start, example.image, example.view, sure),
+        )
+        for example in examples
+    ]
+
+
+@torch.inference_mode()
+def predict(
+    network: Segmenter, start: Start, image: NDArray[np.uint8], view: Size, sure: float
+) -> NDArray[np.uint8]:
+    """Return the classes (view's h, w) of an image, 255 where the softmax is not above `sure`."""
+    batch = start.normalise(_channels_first(resize_image(image, view))[None])
+    logits = functional.interpolate(network.eval()(batch), view.shape, mode='bilinear')
+    value, label = logits.softmax(1)[0].max(0)
+    return label.masked_fill(value <= sure, IGNORE).numpy().astype(np.uint8)
+
+
+def _channels_first(image: NDArray[np.uint8]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,114 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One fine-tuning: start, data, proxies, Lightning, weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from anomaly_seg_training.dataset import Source
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.curves import make_logger
+from anomaly_seg_training.finetune.dataset import MixedCropsModule, pseudo_labelled
+from anomaly_seg_training.finetune.module import FineTuning
+from anomaly_seg_training.finetune.proxies import make_mixer
+from anomaly_seg_training.finetune.start import (
+    Start,
+    label_table,
+    start_from_bundle,
+    start_from_checkpoint,
+    translated,
+)
+from anomaly_seg_training.finetune.validation import Validation, read_scenes
+from anomaly_seg_training.run_settings import RunSettings, is_first_process
+from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
+
+KIND = 'finetune'
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRun(RunSettings):
+    """A run that fine-tunes a segmenter: exactly one of the two starts is given.
+
+    Args:
+        start_bundle: A bundle with weights, or ``default``.
+        start_checkpoint: A state dict of the recipe's segmenter.
+    """
+
+    start_bundle: str | None = None
+    start_checkpoint: Path | None = None
+
+    def load_start(self, recipe: FinetuneRecipe) -> Start:
+        """Load the segmenter that the run begins with.
+
+        Raises:
+            AnomalySegError: It cannot be used, or none or two are given.
+        """
+        if self.start_bundle is not None and self.start_checkpoint is None:
+            return start_from_bundle(recipe, self.start_bundle)
+        if self.start_checkpoint is not None and self.start_bundle is None:
+            return start_from_checkpoint(recipe, self.start_checkpoint)
+        msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
+        raise LabError(msg)
+
+
+def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
+    """Fine-tune by a recipe and write ``weights.safetensors`` and ``run.json`` into `run.out`.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        AnomalySegError: The recipe, the start, the data or the checkpoint to resume cannot be
+            used, or the loss is not finite.
+    """
+    run.check()
+    run.limit_threads()
+    lightning.seed_everything(run.seed, verbose=False)
+    start = run.load_start(recipe)
+    module = FineTuning(recipe, start, run.seed, run.max_minutes)
+    mixer = make_mixer(recipe, start.classes, run.data)
+    table = label_table(recipe.class_map, start.classes)
+    examples = {
+        name: pseudo_labelled(
+            [translated(item, table) for item in items], start, recipe.pseudo_labels
+        )
+        for name, items in read_sources(recipe.shares, recipe.reader_options, run.data).items()
+    }
+    sources = {
+        name: Source(items, [None] * len(items), recipe.shares[name])
+        for name, items in examples.items()
+        if items
+    }
+    if not sources:
+        msg = f'the data sets {list(recipe.shares)} give no image: check their options'
+        raise LabError(msg)
+    callbacks: list[Callback] = []
+    if recipe.validation_epochs and is_first_process():
+        scenes = read_scenes(recipe, start, run.data)
+        callbacks.append(Validation(scenes, recipe.validation_epochs, recipe.validation_scores))
+    about: dict[str, Any] = {
+        'kind': KIND,
+        'recipe': recipe.as_dict(),
+        'start': start.as_dict(),
+        'seed': run.seed,
+        'images': {name: len(items) for name, items in examples.items()},
+        'proxies': len(mixer.proxies),
+    }
+    callbacks.append(Reporter(run.out, about))
+    trainer = make_trainer(
+        run, recipe.steps, recipe.epoch_steps, recipe.precision, callbacks,
+        gradient_clip_val=recipe.gradient_clip, logger=make_logger(run.out),
+    )  # fmt: skip
+    trainer.fit(
+        module,
+        datamodule=MixedCropsModule(recipe, sources, mixer, run),
+        ckpt_path=str(run.checkpoint) if run.resume else None,
+    )
+    return run.out / WEIGHTS

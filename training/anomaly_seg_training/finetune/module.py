@@ -1,0 +1,223 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The fine-tuning as a Lightning module: what is compared, what moves, what stays."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.losses import create_loss, hold_loss
+from anomaly_seg_training.finetune.parts import (
+    decayed,
+    extra_layer,
+    freeze_all_but,
+    last_layer,
+    set_modes,
+    trained_parts,
+)
+from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.timed import Batch, TimedModule
+
+
+def poly(progress: float, power: float, warm_up: float) -> float:
+    """Return the learning rate's factor: linear warm-up, then (1 - progress) ** power.
+
+    Args:
+        progress: Done share of the run, 0 to 1.
+        power: 0.9 in the papers.
+        warm_up: Share of the run in which the rate rises.
+    """
+    if progress < warm_up:
+        return max(progress / warm_up, 0.02)
+    return float((1 - (progress - warm_up) / max(1 - warm_up, 1e-9)) ** power)
+
+
+class FineTuning(TimedModule):
+    """Teach a trained segmenter that some pixels are none of its classes.
+
+    The loss on unknown pixels is taken on the logits as the network gives them, before any
+    upsampling; that on known pixels at half of the picture's resolution where the network's is
+    lower. Only the recipe's part of the network changes.
+
+    Args:
+        recipe: Part, losses, weights and rates.
+        start: The network; it is changed in place.
+        seed: Of all draws.
+        max_minutes: The schedule ends here or after ``recipe.steps``, whichever comes first.
+
+    Raises:
+        LabError: The segmenter has no last layer that could be trained.
+    """
+
+    def __init__(
+        self, recipe: FinetuneRecipe, start: Start, seed: int, max_minutes: float | None
+    ) -> None:
+        super().__init__(recipe.steps, seed, max_minutes, recipe.ema)
+        self.recipe = recipe
+        self.start = start
+        self.network = start.network.to(memory_format=torch.channels_last)
+        self.loss = create_loss(recipe.loss, recipe.loss_options)
+        self.parts = trained_parts(self.network, recipe.trained)
+        freeze_all_but(self.network, self.parts)
+        # In a list, so that it is no part of the module: checkpoints need not carry it.
+        self._held = [copy.deepcopy(self.network).requires_grad_(False)] if recipe.holds else []
+        self.average: nn.Module | None = None
+        if recipe.ema:
+            self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.side: nn.Module | None = None
+        if self.loss.extra_outputs:
+            self.side = extra_layer(last_layer(self.network), self.loss.extra_outputs)
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network."""
+        return self.network
+
+    @property
+    def exported(self) -> nn.Module:
+        """The network with averaged weights, or as it is."""
+        return self.network if self.average is None else self.average
+
+    def train(self, mode: bool = True) -> FineTuning:
+        """Switch to training; batch norms keep their statistics whatever is trained."""
+        super().train(mode)
+        for network in (getattr(self, 'network', None), getattr(self, 'average', None)):
+            if network is not None:
+                network.eval()
+        if mode and getattr(self, 'parts', None):
+            set_modes(self.network, self.parts, dropout=self.recipe.dropout)
+        return self
+
+    def outputs(self, image: Tensor) -> Tensor:
+        """Return the logits of (N, 3, h, w) and, behind them, those that only the loss needs."""
+        if self.side is None:
+            logits: Tensor = self.network(image)
+            return logits
+        features: list[Tensor] = []
+
+        def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            features.append(inputs[0])
+
+        hook = last_layer(self.network).register_forward_pre_hook(keep)
+        try:
+            logits = self.network(image)
+        finally:
+            hook.remove()
+        return torch.cat((logits, self.side(features[0])), 1)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss of one batch of crops.
+
+        Raises:
+            LabError: It is not a finite number.
+        """
+        del index
+        self.seed_step()
+        recipe = self.recipe
+        logits = self.outputs(self.start.normalise(batch['image'])).float()
+        labels, ood = batch['labels'], batch['ood']
+        grid = logits.shape[-2:]
+        parts = {
+            'known': recipe.id_weight * self._known(logits, labels, ood),
+            'unknown': recipe.ood_weight
+            * self.loss.unknown(logits, on_grid(labels, grid), on_grid(ood, grid)),
+        }
+        if self._held:
+            classes = logits[:, : logits.shape[1] - self.loss.extra_outputs]
+            parts['held'] = self._hold(classes, batch, grid)
+        loss = torch.stack(list(parts.values())).sum()
+        if not torch.isfinite(loss):
+            shown = ', '.join(f'{name} {float(value.detach())}' for name, value in parts.items())
+            msg = (
+                f'the loss is {float(loss.detach())} at step {self.global_step} ({shown}): lower '
+                'learning_rate or ood_weight; what was written before is still there'
+            )
+            raise LabError(msg)
+        self.log_dict(parts, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
+        return loss
+
+    def _known(self, logits: Tensor, labels: Tensor, ood: Tensor) -> Tensor:
+        """Return the loss on known pixels, at half resolution where the logits have less."""
+        if logits.shape[-2] * 2 < labels.shape[-2]:
+            labels, ood = labels[:, 1::2, 1::2], ood[:, 1::2, 1::2]
+            logits = functional.interpolate(
+                logits, labels.shape[-2:], mode='bilinear', align_corners=False
+            )
+        else:
+            labels, ood = on_grid(labels, logits.shape[-2:]), on_grid(ood, logits.shape[-2:])
+        return self.loss.known(logits, labels, ood)
+
+    def _hold(self, logits: Tensor, batch: Batch, grid: torch.Size) -> Tensor:
+        recipe = self.recipe
+        with torch.no_grad():
+            start = self._held[0](self.start.normalise(batch['clean'])).float()
+        held, ood = on_grid(batch['held'], grid), batch['ood']
+        if recipe.hold_margin:
+            near = functional.adaptive_max_pool2d(ood[:, None].float(), grid)
+            side = 2 * recipe.hold_margin + 1
+            near = functional.max_pool2d(near, side, 1, recipe.hold_margin)
+            held = held & (near[:, 0] == 0)
+        divergence, square = hold_loss(logits, start, held, recipe.temperature)
+        return recipe.hold_weight * divergence + recipe.hold_logits_weight * square
+
+    def on_fit_start(self) -> None:
+        """Move the frozen start to the device; it is no part of the module."""
+        for network in self._held:
+            network.to(self.device).eval()
+        # Lightning leaves modules in the mode that they have.
+        self.train()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW over what is trained; biases and norms do not decay."""
+        weights, rest = decayed(self.parameters())
+        recipe = self.recipe
+        return torch.optim.AdamW([
+            {'params': weights, 'lr': recipe.learning_rate, 'weight_decay': recipe.weight_decay},
+            {'params': rest, 'lr': recipe.learning_rate, 'weight_decay': 0.0},
+        ])  # fmt: skip
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate by progress."""
+        del batch, batch_idx
+        recipe = self.recipe
+        rate = recipe.learning_rate * poly(self.progress, recipe.power, recipe.warm_up)
+        self.set_rates(rate, rate)
+        self.log('learning_rate', rate, on_step=False, on_epoch=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what a resumed run must begin with too."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint['finetune'] = {**self.recipe.as_dict(), 'start': self.start.about['sha256']}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue, if recipe and start are those of before.
+
+        Raises:
+            LabError: They are not, so that the run would not end as an unbroken one.
+        """
+        super().on_load_checkpoint(checkpoint)
+        now = {**self.recipe.as_dict(), 'start': self.start.about['sha256']}
+        before = checkpoint.get('finetune', {})
+        changed = [key for key in now if before.get(key) != now[key]]
+        if changed:
+            msg = (
+                f'the checkpoint to resume was trained with another {", ".join(changed)}: resume '
+                'with the same recipe and start, or begin a new run in another --out'
+            )
+            raise LabError(msg)
+
+
+def on_grid(values: Tensor, grid: torch.Size) -> Tensor:
+    """Return (N, h, w) at the middles of a coarser grid's cells, (N, *grid), nearest."""
+    rows, columns = (
+        (torch.arange(cells, device=values.device) * 2 + 1) * size // (2 * cells)
+        for cells, size in zip(grid, values.shape[-2:], strict=True)
+    )
+    return values[:, rows][:, :, columns]

@@ -1,0 +1,56 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a recipe's words to proxies and to the mixer that puts them into crops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anomaly_seg_ros.classes import ClassSet
+from anomaly_seg_training.alignment import create_aligner
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.proxies import (
+    MIXERS,
+    Proxy,
+    ProxyMixer,
+    ProxyRules,
+    create_mixer,
+    read_objects,
+    read_photographs,
+)
+
+
+def read_proxies(
+    options: Mapping[str, Any], classes: ClassSet, data: Path, kind: str = 'objects'
+) -> list[Proxy]:
+    """Read what stands in for the unknown.
+
+    Args:
+        options: ``annotations`` and ``images``, and keys of `ProxyRules`; `classes` among them
+            are those of the segmenter unless given.
+        classes: What the segmenter knows.
+        data: Folder that the paths are relative to.
+        kind: ``objects`` or ``photographs``, what a mixer `reads`.
+
+    Raises:
+        AnomalySegError: The file or an option cannot be used, or nothing is left.
+    """
+    rest = {key: value for key, value in options.items() if key not in ('annotations', 'images')}
+    rules = ProxyRules.from_dict({'classes': list(classes.names), **rest})
+    annotations, images = data / options['annotations'], data / options['images']
+    read = read_objects if kind == 'objects' else read_photographs
+    return read(annotations, images, rules)
+
+
+def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer:
+    """Make the recipe's mixer with its proxies and its aligner.
+
+    Raises:
+        AnomalySegError: Something of it cannot be used.
+    """
+    kind = MIXERS.get(recipe.mixer).reads
+    proxies = read_proxies(recipe.proxies, classes, data, kind)
+    aligner = create_aligner(recipe.aligner, recipe.aligner_options)
+    return create_mixer(recipe.mixer, proxies, recipe.mixer_options, aligner)
