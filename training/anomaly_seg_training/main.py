@@ -12,6 +12,7 @@ from pathlib import Path
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
+from anomaly_seg_training.finetune.command import add_finetune
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
         '--start', type=Path, metavar='FILE', help='weights of an earlier run to start from'
     )
     segmenter.set_defaults(run=_train_segmenter)
+    add_finetune(kinds)
 
     export = commands.add_parser('export', help='turn a training run into a bundle')
     export.add_argument('--run', dest='folder', type=Path, required=True, help='--out of train')
@@ -122,11 +124,9 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_training.export import write_segmenter_bundle
+    from anomaly_seg_training.export import write_run_bundle
 
-    bundle = write_segmenter_bundle(
-        arguments.folder, arguments.data, arguments.out, arguments.threads
-    )
+    bundle = write_run_bundle(arguments.folder, arguments.data, arguments.out, arguments.threads)
     print(bundle.path)
 
 
