@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import torch
@@ -13,12 +14,41 @@ from anomaly_seg_ros.models import ERFNet, PyramidSegmenter
 from anomaly_seg_ros.models.smp import SmpSegmenter
 from anomaly_seg_ros.models.transformers import SegFormer
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.finetune.config import ALL, HEAD, LAST
+from anomaly_seg_training.finetune.config import HEAD, LAST
 
 _ENCODERS = ('stem', 'blocks', 'stages')
 """Of a `PyramidSegmenter`; everything else is its decoder."""
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 Last = nn.Conv2d | nn.ConvTranspose2d
+
+
+_PATHS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
+    ERFNet: ('decoder.output_conv', ('decoder',)),
+    SegFormer: (
+        'network.decode_head.classifier',
+        ('network.decode_head',),
+    ),
+    SmpSegmenter: (
+        'network.segmentation_head.0',
+        ('network.decoder', 'network.segmentation_head'),
+    ),
+}
+"""Segmenter -> the layer that gives the logits, and the parts of its decoder with that layer."""
+
+
+def _paths(segmenter: nn.Module) -> tuple[str, tuple[str, ...]]:
+    if isinstance(segmenter, PyramidSegmenter):
+        parts = [name for name, _ in segmenter.named_children() if name not in _ENCODERS]
+        return 'classifier', tuple(parts)
+    for kind, paths in _PATHS.items():
+        if isinstance(segmenter, kind):
+            return paths
+    msg = (
+        f'{type(segmenter).__name__} gives no logits by a layer of its own, so it cannot be '
+        'fine-tuned here: take litenet, streetnet, erfnet, segformer or a network of '
+        'segmentation_models_pytorch'
+    )
+    raise LabError(msg)
 
 
 def last_layer(segmenter: nn.Module) -> Last:
@@ -27,25 +57,9 @@ def last_layer(segmenter: nn.Module) -> Last:
     Raises:
         LabError: The segmenter gives no logits by a layer, so it cannot be fine-tuned here.
     """
-    found: nn.Module | None = None
-    if isinstance(segmenter, PyramidSegmenter):
-        found = segmenter.classifier
-    elif isinstance(segmenter, ERFNet):
-        found = segmenter.decoder.output_conv
-    elif isinstance(segmenter, SegFormer):
-        found = segmenter.network.decode_head.classifier
-    elif isinstance(segmenter, SmpSegmenter):
-        found = segmenter.network.segmentation_head[0]
-    elif isinstance(getattr(segmenter, 'final', None), nn.Sequential):
-        found = segmenter.final[-1]
-    if not isinstance(found, (nn.Conv2d, nn.ConvTranspose2d)):
-        msg = (
-            f'{type(segmenter).__name__} gives no logits by a layer of its own, so it cannot be '
-            'fine-tuned here: take litenet, streetnet, erfnet, segformer or a network of '
-            'segmentation_models_pytorch'
-        )
-        raise LabError(msg)
-    return found
+    layer = segmenter.get_submodule(_paths(segmenter)[0])
+    assert isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d))
+    return layer
 
 
 def head_parts(segmenter: nn.Module) -> list[nn.Module]:
@@ -54,16 +68,7 @@ def head_parts(segmenter: nn.Module) -> list[nn.Module]:
     Raises:
         LabError: See `last_layer`.
     """
-    if isinstance(segmenter, PyramidSegmenter):
-        return [part for name, part in segmenter.named_children() if name not in _ENCODERS]
-    if isinstance(segmenter, ERFNet):
-        return [segmenter.decoder]
-    if isinstance(segmenter, SegFormer):
-        return [segmenter.network.decode_head]
-    if isinstance(segmenter, SmpSegmenter):
-        return [segmenter.network.decoder, segmenter.network.segmentation_head]
-    last_layer(segmenter)
-    return [segmenter.final]
+    return [segmenter.get_submodule(path) for path in _paths(segmenter)[1]]
 
 
 def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
@@ -76,8 +81,8 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
     Raises:
         LabError: See `last_layer`.
     """
-    last = last_layer(segmenter)
-    return {LAST: [last], HEAD: head_parts(segmenter), ALL: [segmenter]}[trained]
+    parts = {LAST: [last_layer(segmenter)], HEAD: head_parts(segmenter)}
+    return parts.get(trained, [segmenter])
 
 
 def freeze_all_but(segmenter: nn.Module, parts: list[nn.Module]) -> None:
@@ -110,15 +115,16 @@ def extra_layer(last: Last, outputs: int) -> Last:
 
     Kaiming's normal weights (He et al. 2015), no bias at the start.
     """
-    kind = type(last)
-    options = {} if isinstance(last, nn.Conv2d) else {'output_padding': last.output_padding}
-    layer = kind(
-        last.in_channels, outputs, last.kernel_size, last.stride, last.padding,
-        dilation=last.dilation, **options,
-    )  # type: ignore[arg-type]  # fmt: skip
+    layer = copy.deepcopy(last)
+    layer.out_channels = outputs
+    # A transposed convolution has its outputs second.
+    shape = list(last.weight.shape)
+    shape[0 if isinstance(last, nn.Conv2d) else 1] = outputs
+    layer.weight = nn.Parameter(torch.empty(shape))
+    layer.bias = nn.Parameter(torch.empty(outputs))
+    layer.requires_grad_(True)
     nn.init.kaiming_normal_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)
     return layer
 
 
