@@ -4,11 +4,12 @@
 
 >>> from anomaly_seg_training.alignment import ALIGNERS
 >>> ALIGNERS.names()
-['camera', 'fourier', 'histogram', 'lab', 'none']
+['adain', 'camera', 'fourier', 'histogram', 'lab', 'none']
 """
 
 from __future__ import annotations
 
+from anomaly_seg_training.alignment.adain import AdainAligner, AdainConfig
 from anomaly_seg_training.alignment.base import (
     ALIGNERS,
     AlignerConfig,
@@ -24,6 +25,8 @@ from anomaly_seg_training.alignment.none import NoAlignment
 
 __all__ = [
     'ALIGNERS',
+    'AdainAligner',
+    'AdainConfig',
     'AlignerConfig',
     'CameraAligner',
     'CameraConfig',
