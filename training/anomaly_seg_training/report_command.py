@@ -19,6 +19,7 @@ from anomaly_seg_training.errors import LabError
 
 RANK_NAMES = {'ap': 'AP', 'auroc': 'AUROC', 'fpr95': 'FPR95'}
 _WIDTHS = (64, 4096)
+_LARGE = 8.0
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,6 +88,8 @@ def _run(arguments: argparse.Namespace) -> None:
     write_page(arguments.out, text)
     size = arguments.out.stat().st_size / 1e6
     print(f'{arguments.out}: {size:.1f} MB')
+    if size > _LARGE:
+        print('a smaller --gallery or --width makes a smaller page', file=sys.stderr)
 
 
 def report_content(files: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, Any]:

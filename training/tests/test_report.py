@@ -134,7 +134,11 @@ def test_it_holds_what_was_measured(
         for key in ('auroc', 'ap', 'fpr95', 'set', 'set_version', 'model_hash', 'per_image'):
             assert row[key] == stored[key]
         assert row['components']['f1_star'] == stored['components']['f1_star']
-        assert row['curves']['roc']['thresholds'] == stored['curves']['roc']['thresholds']
+        for curve in ('roc', 'pr'):
+            for key in ('x', 'y'):
+                assert row['curves'][curve][key] == pytest.approx(
+                    stored['curves'][curve][key], rel=1e-5
+                )
     (file,) = data['files']
     assert (file['name'], file['command']) == ('tiny', content['command'])
     assert file['provenance']['date'] == content['provenance']['date']

@@ -82,10 +82,6 @@ function chart(options, series) {
         class: 'target', x1: BOX.left, x2: BOX.left + inner.w,
         y1: height(options.base), y2: height(options.base),
       }, svg('title', {}, 'Precision of chance: the share of anomalous pixels')));
-      const above = options.base < 0.9 ? -5 : 14;
-      parts.push(svg('text', {
-        class: 'target', x: BOX.left + 6, y: height(options.base) + above,
-      }, `chance ${rate(options.base)}`));
     }
     for (const one of shown()) {
       parts.push(line(one));
@@ -95,6 +91,13 @@ function chart(options, series) {
           class: 'fpr95', cx: place(x), cy: height(y), r: 4.5, stroke: strokeOf(one.index),
         }, svg('title', {}, `${one.name}: FPR ${rate(x)} at TPR ${rate(y)}`)));
       }
+    }
+    if (isNumber(options.base)) {
+      // Above the curves, where they have come down to it.
+      parts.push(svg('text', {
+        class: 'target', x: BOX.left + inner.w - 4, 'text-anchor': 'end',
+        y: height(options.base) + (options.base < 0.9 ? -9 : 16),
+      }, `chance ${rate(options.base)}`));
     }
     const current = state.point === null ? null : shown()[state.active];
     if (current) {

@@ -33,7 +33,7 @@ from anomaly_seg_training.resizing import resize_image, resize_labels
 
 RANKS = ('ap', 'auroc', 'fpr95')
 """Figures of one image by which images are ranked."""
-_JPEG_QUALITY = 82
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 78, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
 _RECALL = 0.95
 _RATE = 0.01
 _SAME = 1e-3
@@ -286,7 +286,7 @@ def _sampled(count: int, kept: int) -> NDArray[np.int64]:
 
 def _jpeg(image: NDArray[np.uint8]) -> str:
     bgr = np.ascontiguousarray(image[..., ::-1])
-    done, content = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    done, content = cv2.imencode('.jpg', bgr, _JPEG)
     if not done:
         msg = 'OpenCV cannot write JPEG'
         raise LabError(msg)

@@ -25,6 +25,7 @@ from anomaly_seg_ros.render.palette import heat_table
 from anomaly_seg_training.errors import LabError
 
 SCRIPTS = ('dom.js', 'tables.js', 'charts.js', 'planes.js', 'gallery.js', 'sections.js', 'main.js')
+_OF_CURVES = ('x', 'y', 'thresholds')
 _DIGITS = 6
 
 
@@ -83,11 +84,11 @@ def _harmless(data: str) -> str:
 
 
 def _rounded(value: Any, key: str = '') -> Any:
-    """Shorten fractions of long lists; thresholds stay, masks depend on their last digit."""
+    """Shorten the many numbers of curves to what can be seen; those of slider and tables stay."""
     if isinstance(value, dict):
         return {name: _rounded(item, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_rounded(item, key) for item in value]
-    if isinstance(value, float) and key in ('x', 'y'):
-        return round(value, _DIGITS)
+    if isinstance(value, float) and key in _OF_CURVES:
+        return float(f'{value:.{_DIGITS}g}')
     return value

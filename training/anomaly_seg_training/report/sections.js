@@ -3,8 +3,11 @@
 // The sections of the page; each returns nodes, or null where the results hold nothing for it.
 
 const data = JSON.parse(document.getElementById('data').textContent);
-const manyFiles = data.files.length > 1;
-const manyBundles = unique(data.rows.map((row) => row.bundle)).length > 1;
+const every = [...data.rows, ...data.segmentation];
+const manyBundles = unique(every.map((row) => row.bundle)).length > 1;
+// Files are told apart where the same was measured twice.
+const manyFiles = unique(every.map((row) => `${row.bundle} ${row.set}`)).length
+  < unique(every.map((row) => `${row.file} ${row.bundle} ${row.set}`)).length;
 
 const outputOf = (row) => (row.refinement === 'none' ? row.score : `${row.score} + ${row.refinement}`);
 const fileOf = (row) => data.files[row.file].name;
@@ -53,17 +56,16 @@ function summary() {
 function measured() {
   const short = (hash) => el('code', { title: hash }, hash.slice(0, 12));
   const listed = (items) => items.flatMap((item, i) => (i ? [', ', item] : [item]));
-  const all = [...data.rows, ...data.segmentation];
-  const models = new Map(all.map((row) => [row.model_hash, row.bundle]));
-  const versions = new Map(all.map((row) => [row.set_version, row.set]));
+  const models = new Map(every.map((row) => [row.model_hash, row.bundle]));
+  const versions = new Map(every.map((row) => [row.set_version, row.set]));
   return [
     ['models', listed([...models].map(([hash, name]) => [`${name} `, short(hash)]))],
     ['sets', listed([...versions].map(([hash, name]) => [`${name} `, short(hash)]))],
-    ['protocols', unique(all.map((row) => row.protocol)).join(', ')],
-    ['size', unique(all.map(sizesOf)).join('; ')],
+    ['protocols', unique(every.map((row) => row.protocol)).join(', ')],
+    ['size', unique(every.map(sizesOf)).join('; ')],
     ['date', unique(data.files.map((file) => file.provenance?.date).filter(Boolean)).join(', ') || null],
-    ['command', listed(data.files.filter((file) => file.command)
-      .map((file) => el('code', {}, file.command)))],
+    ['command', data.files.filter((file) => file.command)
+      .map((file) => el('div', {}, el('code', {}, file.command)))],
     ['more', el('a', { href: '#origin' }, 'how it was measured')],
   ];
 }
@@ -110,9 +112,9 @@ function papers() {
       table(`${name}: the papers' figures and these`, [
         { name: 'method', value: (row) => row.method, show: (row) => (row.ours
           ? [el('span', { class: 'badge ours' }, 'here'), ` ${row.method}`] : row.method) },
+        ...figures(),
         { name: 'source', value: (row) => row.source,
           show: (row) => el('span', { title: row.citation }, row.source) },
-        ...figures(),
         { name: 'OoD data', value: (row) => (row.ood_data === null || row.ood_data === undefined
           ? null : row.ood_data ? 'yes' : 'no'),
         hint: 'Whether the method is trained with anomalies' },
@@ -305,7 +307,8 @@ function timings() {
   });
   return [
     intro('Of the evaluation, with preprocessing, all scores and refinements asked for, and the '
-      + 'way to and from the device; measure the speed of a detector by `anomaly-seg bench`.'),
+      + 'way to and from the device; the speed of a detector is measured by ',
+    el('code', {}, 'anomaly-seg bench'), '.'),
     table('Time', [
       words('file', 'file'), words('engine', 'engine'), time('per image', 'each', 'Network time by images'),
       time('network', 'network'), whole('images', 'done', 'By all models'),
