@@ -18,6 +18,7 @@ from anomaly_seg_training.finetune.config import HEAD, LAST
 
 _ENCODERS = ('stem', 'blocks', 'stages')
 """Of a `PyramidSegmenter`; everything else is its decoder."""
+_PROBE = 64
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 Last = nn.Conv2d | nn.ConvTranspose2d
 
@@ -81,20 +82,27 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
     Raises:
         LabError: See `last_layer`.
     """
-    parts = {LAST: [last_layer(segmenter)], HEAD: head_parts(segmenter)}
-    return parts.get(trained, [segmenter])
+    last, head = last_layer(segmenter), head_parts(segmenter)
+    if trained == LAST:
+        return [last]
+    return head if trained == HEAD else [segmenter]
 
 
 def freeze_all_but(segmenter: nn.Module, parts: list[nn.Module]) -> None:
-    """Let only the parts' parameters have gradients.
+    """Let only the parts' parameters have gradients, as far as the logits depend on them.
 
-    ERFNet's encoder carries a layer that no prediction needs; it stays as it is too.
+    Some networks carry layers that no prediction needs, and several devices would wait for their
+    gradients forever. The segmenter is left in evaluation mode.
     """
-    segmenter.requires_grad_(False)
+    segmenter.eval().requires_grad_(False)
     for part in parts:
         part.requires_grad_(True)
-    if isinstance(segmenter, ERFNet):
-        segmenter.encoder.output_conv.requires_grad_(False)
+    chosen = [p for p in segmenter.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        total = segmenter(torch.zeros(1, 3, _PROBE, _PROBE, device=chosen[0].device)).sum()
+        gradients = torch.autograd.grad(total, chosen, allow_unused=True)
+    for parameter, gradient in zip(chosen, gradients, strict=True):
+        parameter.requires_grad_(gradient is not None)
 
 
 def set_modes(segmenter: nn.Module, parts: list[nn.Module], *, dropout: bool) -> None:
