@@ -18,6 +18,7 @@ from anomaly_seg_ros.provenance import command_line
 from anomaly_seg_training.errors import LabError
 
 RANK_NAMES = {'ap': 'AP', 'auroc': 'AUROC', 'fpr95': 'FPR95'}
+_OF_IMAGES = ('image', 'auroc', 'ap', 'fpr95', 'best_f1', 'pixels', 'anomalous_pixels')
 _WIDTHS = (64, 4096)
 _LARGE = 8.0
 
@@ -103,7 +104,9 @@ def report_content(files: Sequence[dict[str, Any]], names: Sequence[str]) -> dic
         PaperError: The stored figures of the papers cannot be read.
     """
     rows = [
-        {**row, 'file': index} for index, content in enumerate(files) for row in content['results']
+        {**row, 'file': index, 'per_image': _shown(row['per_image'])}
+        for index, content in enumerate(files)
+        for row in content['results']
     ]
     segmentation = [
         {**row, 'file': index}
@@ -133,6 +136,13 @@ def report_content(files: Sequence[dict[str, Any]], names: Sequence[str]) -> dic
             'version': __version__,
         },
     }
+
+
+def _shown(images: Sequence[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return of each image what the page shows: a set may have thousands of them."""
+    if images is None:
+        return None
+    return [{key: image[key] for key in _OF_IMAGES} for image in images]
 
 
 def _papers(name: str, images: Sequence[int]) -> list[dict[str, Any]]:
@@ -193,6 +203,9 @@ def _galleries(
 def _check(arguments: argparse.Namespace) -> None:
     pictures = bool(arguments.root or arguments.bag)
     model = bool(arguments.bundle or arguments.checkpoint)
+    if any(path.resolve() == arguments.out.resolve() for path in arguments.files):
+        msg = f'received --out {arguments.out}, which is one of the results: give another name'
+        raise LabError(msg)
     if pictures != model:
         msg = (
             'received one of --root (or --bag) and --bundle (or --checkpoint), expected both for '

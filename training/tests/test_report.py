@@ -21,8 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from support import benchmark_layouts as layouts
+from support.painted import Painted
 from support.weights_bundle import build_weights_bundle
 
+from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.metrics import AnomalyMetrics
 from anomaly_seg_training.main import main
 from anomaly_seg_training.report.gallery import GalleryConfig, chosen_images, chosen_rows
@@ -131,8 +133,11 @@ def test_it_holds_what_was_measured(
     content = json.loads(results.read_text())
     data = Page(report('--root', root, '--bundle', bundle, '--threads', 1)).data
     for row, stored in zip(data['rows'], content['results'], strict=True):
-        for key in ('auroc', 'ap', 'fpr95', 'set', 'set_version', 'model_hash', 'per_image'):
+        for key in ('auroc', 'ap', 'fpr95', 'set', 'set_version', 'model_hash'):
             assert row[key] == stored[key]
+        for image, found in zip(row['per_image'], stored['per_image'], strict=True):
+            assert {key: found[key] for key in image} == image
+            assert {'image', 'auroc', 'ap', 'fpr95'} <= set(image)
         assert row['components']['f1_star'] == stored['components']['f1_star']
         for curve in ('roc', 'pr'):
             for key in ('x', 'y'):
@@ -241,6 +246,33 @@ def test_other_content_is_refused(
     assert not out.parent.exists()
 
 
+def test_a_bag_has_pictures(bundle: Path, tmp_path: Path) -> None:
+    bag, file, out = (tmp_path / name for name in ('bag', 'f.json', 'r.html'))
+    record(Painted(4), bag)
+    command = ['--bag', bag, '--bundle', bundle, '--threads', 1]
+    scores = ['--scores', 'energy', '--per-image', '--curves', 20, '--json', file]
+    assert main([str(word) for word in ('evaluate', *command, *scores)]) == 0
+    assert main([str(word) for word in ('report', file, '--out', out, *command)]) == 0
+    (found,) = Page(out.read_text('utf-8')).data['galleries']
+    (row,) = json.loads(file.read_text())['results']
+    ranked = {image['image'] for image in row['per_image'] if image['ap'] is not None}
+    assert len(ranked) > 2
+    assert {tile['image'] for tile in found['tiles']} == ranked
+    assert found['notes'] == []
+
+
+def test_results_are_not_overwritten(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results.read_bytes()
+    assert main(['report', str(results), '--out', str(results)]) == 2
+    assert 'which is one of the results' in capsys.readouterr().err
+    assert results.read_bytes() == before
+    (tmp_path / 'file').write_text('')
+    assert main(['report', str(results), '--out', str(tmp_path / 'file' / 'r.html')]) == 2
+    assert 'cannot write' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
@@ -289,6 +321,11 @@ def test_pictures_need_what_was_measured(
         row['per_image'] = None
     bare = tmp_path / 'bare.json'
     bare.write_text(json.dumps(content))
+    content = json.loads(results.read_text())
+    for row in content['results']:
+        row['size'] = '99999x99999'
+    huge = tmp_path / 'huge.json'
+    huge.write_text(json.dumps(content))
     given = ['--root', root, '--bundle', bundle]
     for arguments, words in (
         ([results, '--root', root], 'expected both for pictures, or none'),
@@ -300,6 +337,7 @@ def test_pictures_need_what_was_measured(
         ([results, *given, '--output', 'entropy'], 'no result by the output entropy'),
         ([results, *given, '--gallery', 0], 'received --gallery 0'),
         ([results, *given, '--width', 9], 'received --width 9'),
+        ([huge, *given], 'images have 99999x99999 pixels'),
     ):
         command = ['report', *arguments, '--out', out, '--threads', 1]
         assert main([str(word) for word in command]) == 2
@@ -316,7 +354,7 @@ def test_a_checkpoint_and_another_size(
     command = [
         'evaluate', '--dataset', 'road_anomaly_val', '--root', root, '--sets', 'fs_static',
         '--scores', 'energy', '--network-size', '48x32', '--engine', 'torch', '--per-image',
-        '--size', '200x100', '--flip', '--json', file, *model,
+        '--size', '200x100', '--flip', '--protocol', 'caos', '--json', file, *model,
     ]  # fmt: skip
     assert main([str(word) for word in command]) == 0
     command = ['report', file, '--root', root, '--out', out, '--width', 80, '--gallery', 1, *model]
@@ -331,7 +369,8 @@ def test_a_checkpoint_and_another_size(
     for tile in found['tiles']:
         assert (tile['width'], tile['height'], tile['full']) == (80, 40, '200x100')
         assert decode_plane(tile['truth'], (40, 80)).max() <= 2
-    # Without a stored curve nothing is known of the whole set.
+    # Means over images have no threshold, and without a curve nothing is known of the whole set.
+    assert found['marks'] == []
     assert {stop['tpr'] for stop in found['stops']} == {None}
 
 

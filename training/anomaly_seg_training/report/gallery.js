@@ -162,7 +162,8 @@ function galleryOf(group, row, index, view, heat, name) {
     type: 'range', id: `threshold-${index}`, min: 0, max: stops.length - 1, step: 1,
     value: start, list: `marks-${index}`,
   });
-  const output = el('output', { for: slider.id });
+  // The slider itself says its value to screen readers.
+  const output = el('output', { for: slider.id, 'aria-live': 'off' });
 
   function text(stop) {
     const { threshold, tpr, fpr, exact } = stops[stop];

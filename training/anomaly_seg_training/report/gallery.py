@@ -37,6 +37,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 78, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
 _RECALL = 0.95
 _RATE = 0.01
 _SAME = 1e-3
+_MOST_PIXELS = 1 << 26
 
 _Row = Mapping[str, Any]
 
@@ -171,6 +172,9 @@ def _pictures(
     row: _Row, found: EvaluationSet, model: Model, protocol: Protocol, names: Collection[str]
 ) -> Iterator[_Picture]:
     size = None if row['size'] == 'native' else Size.parse(row['size'])
+    if size is not None and size.width * size.height > _MOST_PIXELS:
+        msg = f'the results say that images have {size} pixels, expected at most {_MOST_PIXELS}'
+        raise LabError(msg)
     others = {image['image'] for image in row['per_image']} - set(names)
     for frame in found.frames(others):
         if frame.name in names and frame.target is not None:

@@ -132,7 +132,7 @@ class Inputs:
             network_size=None if size == card_size else size,
             flip=bool(described['flip']),
             zooms=tuple(described['zooms'] or (1.0,)),
-            fusion=self._arguments.fusion,
+            fusion=None if described['fusion'] is None else self._arguments.fusion,
         )
 
 
