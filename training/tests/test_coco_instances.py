@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from anomaly_seg_training.data import DataError
 from anomaly_seg_training.data.coco_instances import (
+    area_of,
     decompress_runs,
     draw_runs,
     mask_of,
@@ -63,6 +64,19 @@ def test_runs_come_back_plain_and_compressed(mask: np.ndarray) -> None:
 @given(st.lists(st.integers(0, 2**31), min_size=1, max_size=20))
 def test_long_runs_come_back(runs: list[int]) -> None:
     assert decompress_runs(compress(runs)) == runs
+
+
+@settings(max_examples=30, deadline=None)
+@given(MASKS)
+def test_areas_of_runs_are_counted(mask: np.ndarray) -> None:
+    runs = runs_of(mask)
+    for counts in (runs, compress(runs)):
+        assert area_of({'counts': counts}) == mask.sum()
+
+
+def test_areas_of_polygons_are_known() -> None:
+    assert area_of([[0, 0, 4, 0, 4, 3, 0, 3], [10, 10, 10, 14, 16, 10]]) == 12 + 12
+    assert area_of([]) == 0
 
 
 def test_reads_what_cocos_tools_write() -> None:

@@ -127,6 +127,22 @@ def test_classes_of_the_segmenter_decide(make: Make) -> None:
         read_objects(*place, both)
 
 
+def test_areas_are_measured_where_none_are_told(make: Make) -> None:
+    small = annotation(segmentation=square(120, 20, 30))
+    items = [annotation(), small]
+    for item in items:
+        del item['area']
+    (found,) = read_objects(*make(*items))
+    assert found.name == 'a.png/0'
+    assert len(read_objects(*make(*items), ProxyRules(min_area=800))) == 2
+
+
+def test_vehicles_are_known_to_who_knows_cars() -> None:
+    names = {1: 'truck', 2: 'bus', 3: 'train', 4: 'Traffic_Light', 5: 'dog'}
+    rules = ProxyRules(classes=['car', 'traffic-light'])
+    assert rules.dropped(names, 'a file') == {1, 2, 4}
+
+
 def test_a_limit_draws_photographs(tmp_path: Path, save: Save) -> None:
     for number in range(5):
         save(tmp_path / f'{number}.png', np.full((120, 200, 3), number, np.uint8))
@@ -138,13 +154,17 @@ def test_a_limit_draws_photographs(tmp_path: Path, save: Save) -> None:
     file = tmp_path / 'a.json'
     file.write_text(json.dumps(content))
     drawn = [
-        [p.name for p in read_objects(file, tmp_path, limit=2, seed=seed)] for seed in range(4)
+        [p.name for p in read_objects(file, tmp_path, ProxyRules(limit=2, seed=seed))]
+        for seed in range(4)
     ]
     assert all(len(names) == 2 for names in drawn)
     assert len({name for names in drawn for name in names}) > 2
-    again = [p.name for p in read_objects(file, tmp_path, limit=2, seed=3)]
+    again = [p.name for p in read_objects(file, tmp_path, ProxyRules(limit=2, seed=3))]
     assert again == drawn[3]
-    assert len(read_photographs(file, tmp_path, limit=3)) == 3
+    assert len(read_photographs(file, tmp_path, ProxyRules(limit=3))) == 3
+    for limit in (0, 5, 9):
+        names = [p.name for p in read_objects(file, tmp_path, ProxyRules(limit=limit))]
+        assert names == [f'{n}.png/0' for n in range(5)]
 
 
 def test_photographs_without_known_classes(make: Make) -> None:
@@ -169,6 +189,9 @@ def test_says_what_is_wrong_with_the_file(make: Make, tmp_path: Path) -> None:
         read_objects(tmp_path / 'nothing.json', images)
     with pytest.raises(DataError, match='outlines none of its 2 objects'):
         read_objects(*make(annotation(segmentation=[]), annotation(segmentation=[])))
+    boxes = [{'image_id': 1, 'category_id': 21, 'bbox': [1, 2, 30, 40], 'area': 1200}]
+    with pytest.raises(DataError, match='outlines none of its 1 objects'):
+        read_objects(*make(*boxes))
     with pytest.raises(DataError, match='an outline is not in the format'):
         read_objects(*make(annotation(segmentation=[[1, 2, 3]])))
     with pytest.raises(ProxyError, match='names no categories'):

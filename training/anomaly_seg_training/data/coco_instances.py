@@ -60,7 +60,10 @@ def read_annotations(path: Path) -> Annotations:
         }
         objects: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
         for item in content['annotations']:
-            wanted = {key: item[key] for key in ('category_id', 'segmentation', 'area')}
+            # Some tools write boxes alone, or outlines without their area.
+            outlines = item.get('segmentation') or []
+            wanted = {'category_id': item['category_id'], 'segmentation': outlines}
+            wanted['area'] = item['area'] if 'area' in item else area_of(outlines)
             wanted['iscrowd'] = item.get('iscrowd', 0)
             objects[names[item['image_id']]].append(wanted)
         words = {int(c['id']): str(c['name']) for c in content.get('categories', [])}
@@ -68,6 +71,26 @@ def read_annotations(path: Path) -> Annotations:
         msg = f"{path} is not in the format of COCO's instances ({error!r})"
         raise DataError(msg) from error
     return Annotations(objects, shapes, words)
+
+
+def area_of(segmentation: Any) -> float:
+    """Return the pixels that outlines enclose, for files that do not tell.
+
+    Args:
+        segmentation: Polygons, whose overlaps count twice, or runs.
+
+    Raises:
+        ValueError: They are neither.
+    """
+    if not isinstance(segmentation, list):
+        counts = segmentation['counts']
+        runs = decompress_runs(counts) if isinstance(counts, (str, bytes)) else counts
+        return float(sum(runs[1::2]))
+    total = 0.0
+    for part in segmentation:
+        x, y = np.asarray(part, np.float64).reshape(-1, 2).T
+        total += abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+    return total
 
 
 def mask_of(item: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ KNOWN_OR_LIKE = frozenset((*coco.TO_CITYSCAPES, *coco.LIKE_KNOWN))
 """COCO's categories that Cityscapes knows, and those much like them."""
 RULES = ProxyRules(
     classes=[], also_drop=[], drop_ids=sorted(KNOWN_OR_LIKE), min_area=1500, min_side=1, margin=1,
-    contact=1.0, one_part=False, trim=0,
+    contact=1.0, one_part=False, trim=0, limit=0,
 )  # fmt: skip
 """Objects that touch others are taken too: what is looked for on the road is not alone there."""
 BASES = ('cityscapes/train', 'cityscapes/val', 'camvid/train', 'camvid/val', 'camvid/test')

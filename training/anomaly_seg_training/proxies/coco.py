@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.images import read_image
@@ -22,13 +23,17 @@ from anomaly_seg_training.recipe_file import Recipe, require
 
 ALSO_CALLED = {
     'person': ('rider', 'pedestrian', 'bicyclist'),
-    'bicycle': ('bicyclist',),
-    'motorcycle': ('motorcyclist', 'rider'),
+    'bicycle': ('bicyclist', 'vehicle'),
+    'car': ('vehicle',),
+    'motorcycle': ('motorcyclist', 'vehicle'),
+    'bus': ('car', 'truck', 'vehicle'),
+    'truck': ('car', 'bus', 'vehicle'),
+    'train': ('vehicle',),
     'stop sign': ('traffic sign', 'sign', 'sign symbol'),
     'potted plant': ('vegetation', 'tree'),
     'tree': ('vegetation',),
 }
-"""Category of a photograph -> classes of segmenters that hold it."""
+"""Category of a photograph -> classes of segmenters that hold it, or things much like it."""
 LIKE_STREET = ('fire hydrant', 'parking meter', 'bench', 'potted plant')
 """COCO's categories that streets hold things much like, whether or not a class names them."""
 
@@ -56,6 +61,9 @@ class ProxyRules(Recipe):
         contact: Share of the surrounding, or inner, pixels that other objects may cover; 1 does
             not ask.
         one_part: Leave out objects whose largest part holds less than 0.95 of them.
+        limit: Objects, or photographs, at most; 0 for all. Where there are more, photographs are
+            taken in an order drawn from `seed`.
+        seed: Of that order.
         trim: Pixels that are taken off around each object: outlines are drawn by hand, and what
             was behind the object would shine along its edge.
     """
@@ -69,6 +77,8 @@ class ProxyRules(Recipe):
     contact: float = 0.2
     one_part: bool = True
     trim: int = 1
+    limit: int = 5000
+    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse values out of range.
@@ -76,7 +86,7 @@ class ProxyRules(Recipe):
         Raises:
             RecipeError: A value cannot be used.
         """
-        self.require_at_least(0, 'min_area', 'trim')
+        self.require_at_least(0, 'min_area', 'trim', 'limit', 'seed')
         self.require_at_least(1, 'min_side', 'margin')
         self.require_share('contact')
         for key in ('classes', 'also_drop'):
@@ -113,9 +123,6 @@ def read_objects(
     annotations: Path,
     images: Path,
     rules: ProxyRules | None = None,
-    *,
-    limit: int | None = None,
-    seed: int = 0,
 ) -> list[Proxy]:
     """Cut out the objects of a COCO-format file that no class describes and nothing hides.
 
@@ -123,9 +130,6 @@ def read_objects(
         annotations: The file, ``instances_*.json``; outlines are polygons or runs.
         images: Folder of the photographs that it names.
         rules: Which objects; None for the defaults.
-        limit: Stop when so many objects are found; photographs then come in an order drawn from
-            `seed`, otherwise in the file's.
-        seed: Of that order.
 
     Raises:
         DataError: The file is not in COCO's format or holds no outline, or a photograph is
@@ -140,12 +144,15 @@ def read_objects(
         good = item['category_id'] not in dropped and item['area'] >= rules.min_area
         return good and bool(item['segmentation']) and not item['iscrowd']
 
+    chosen_of = {
+        name: chosen
+        for name, items in content.objects.items()
+        if (chosen := [index for index, item in enumerate(items) if wanted(item)])
+    }
     found: list[Proxy] = []
-    for name in _order(content, limit, seed):
-        if limit is not None and len(found) >= limit:
-            break
-        chosen = [index for index, item in enumerate(content.objects[name]) if wanted(item)]
-        if chosen:
+    for name in _order(list(chosen_of), sum(map(len, chosen_of.values())), rules):
+        if not rules.limit or len(found) < rules.limit:
+            chosen = chosen_of[name]
             photograph = _photograph(images, name, content)
             found += _cut(photograph, content, name, chosen, rules, annotations)
     if not found:
@@ -155,7 +162,7 @@ def read_objects(
             'or hidden by the rules; loosen the rules or take another file'
         )
         raise ProxyError(msg)
-    return found[:limit]
+    return found[: rules.limit or None]
 
 
 def read_photographs(
@@ -164,21 +171,17 @@ def read_photographs(
     rules: ProxyRules | None = None,
     *,
     min_side: int = 0,
-    limit: int | None = None,
-    seed: int = 0,
 ) -> list[Proxy]:
     """Read the whole photographs of a COCO-format file that show nothing that the segmenter knows.
 
     Masks are 1 on all annotated objects, crowds included (Chan et al. 2021, MaxEnt). Of the rules
-    only the categories count.
+    only the categories, the limit and its seed count.
 
     Args:
         annotations: The file, ``instances_*.json``.
         images: Folder of the photographs that it names.
         rules: Which categories are known; None for the defaults.
         min_side: Least width and height of a photograph; the paper asks for its crop's, 480.
-        limit: Read at most so many, drawn from `seed`.
-        seed: Of the draw.
 
     Raises:
         DataError: As `read_objects`.
@@ -187,13 +190,17 @@ def read_photographs(
     """
     rules = rules or ProxyRules()
     content, dropped = _open(annotations, images, rules)
+    unknown = [
+        name
+        for name, items in content.objects.items()
+        if any(item['segmentation'] for item in items)
+        and not any(item['category_id'] in dropped for item in items)
+    ]
     found: list[Proxy] = []
-    for name in _order(content, limit, seed):
-        items = [item for item in content.objects[name] if item['segmentation']]
-        if limit is not None and len(found) >= limit:
+    for name in _order(unknown, len(unknown), rules):
+        if rules.limit and len(found) >= rules.limit:
             break
-        if not items or any(item['category_id'] in dropped for item in content.objects[name]):
-            continue
+        items = [item for item in content.objects[name] if item['segmentation']]
         photograph = _photograph(images, name, content)
         if min(photograph.shape[:2]) < min_side:
             continue
@@ -228,12 +235,13 @@ def _open(
     return content, rules.dropped(content.names, str(annotations))
 
 
-def _order(content: Annotations, limit: int | None, seed: int) -> Iterator[str]:
-    names = list(content.objects)
-    if limit is not None:
-        order = np.random.default_rng(seed).permutation(len(names))
+def _order(names: list[str], count: int, rules: ProxyRules) -> Iterable[str]:
+    """Return photographs in their file's order, or in a drawn one where some are left out."""
+    if 0 < rules.limit < count:
+        order = np.random.default_rng(rules.seed).permutation(len(names))
         names = [names[index] for index in order]
-    return iter(names)
+    bar: Iterable[str] = tqdm(names, desc='proxies', unit='image', disable=None)
+    return bar
 
 
 def _photograph(images: Path, name: str, content: Annotations) -> NDArray[np.uint8]:
