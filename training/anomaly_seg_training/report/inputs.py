@@ -90,8 +90,8 @@ class Inputs:
                 return model
             model.engine.close()
         msg = (
-            f'no --bundle or --checkpoint is the model {row["bundle"]} of the results, '
-            f'hash {row["model_hash"][:12]}'
+            f'no --bundle or --checkpoint is the model {row["bundle"]} of the results, hash '
+            f'{row["model_hash"][:12]}: its weights, preprocessing and statistics must be those then'
         )
         raise LabError(msg)
 
