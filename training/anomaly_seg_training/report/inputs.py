@@ -91,7 +91,7 @@ class Inputs:
             model.engine.close()
         msg = (
             f'no --bundle or --checkpoint is the model {row["bundle"]} of the results, hash '
-            f'{row["model_hash"][:12]}: its weights, preprocessing and statistics must be those then'
+            f'{row["model_hash"][:12]}: weights, preprocessing, statistics must be those measured'
         )
         raise LabError(msg)
 
