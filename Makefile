@@ -67,7 +67,7 @@ endif
 
 $(DEVELOP): $(RUNTIME) training/pyproject.toml
 	@echo 'Installing torch, the lab and the test tools into $(VENV) (several GB) ...'
-	$(PIP) --editable '.[torch,models,transformers,test,lint]' --editable training
+	$(PIP) --editable '.[torch,models,transformers,test,lint]' --editable 'training[tensorboard]'
 	@touch $@
 
 $(DOCS): $(RUNTIME)
