@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.metrics.runs import SAMPLE, Run
 
-BLOCK = 1 << 19
+BLOCK = 1 << 21
 """Scores that are held in memory at once; more where there are very many runs."""
 
 

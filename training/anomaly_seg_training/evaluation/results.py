@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from anomaly_seg_ros.metrics import (
 from anomaly_seg_training.benchmark import Protocol
 from anomaly_seg_training.evaluation.models import Model
 from anomaly_seg_training.evaluation.store import Store
+
+_THREADS = 4
 
 
 def anomaly_rows(
@@ -41,24 +45,30 @@ def anomaly_rows(
     done = [name for name, facts in store.done().items() if facts['anomaly']]
     if not done:
         return
-    for output, (score, refinement) in outputs.items():
+
+    def row(output: str) -> dict[str, Any]:
         single = per_image or not protocol.pooled
         images = _of_images(store, output, done) if single else PerImageMetrics()
         pooled = store.metrics(output, done) if protocol.pooled or curves else AnomalyMetrics()
         result = (pooled if protocol.pooled else images).compute()
-        row: dict[str, Any] = {'score': score, 'refinement': refinement, 'output': output}
-        row |= _figures(result, protocol)
+        score, refinement = outputs[output]
+        found: dict[str, Any] = {'score': score, 'refinement': refinement, 'output': output}
+        found |= _figures(result, protocol)
         if protocol.components is not None:
-            row['components'] = _components(store, output, result, protocol)
+            found['components'] = _components(store, output, result, protocol)
         if curves:
-            found = pooled.curves(curves)
-            row['curves'] = None if found is None else found.as_dict()
+            points = pooled.curves(curves)
+            found['curves'] = None if points is None else points.as_dict()
         if per_image:
-            row['per_image'] = [
+            found['per_image'] = [
                 {'image': name, **_figures(figures, protocol)}
                 for name, figures in zip(done, images.results, strict=True)
             ]
-        yield row
+        return found
+
+    # Sorting and searching, which is most of it, leave other threads alone.
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        yield from pool.map(row, outputs)
 
 
 def segmentation_row(store: Store, model: Model) -> dict[str, Any] | None:
