@@ -13,7 +13,7 @@ to raw logits (N, C, h / s, w / s) with s = ``segmenter.stride`` in {1, 2, 4, 8}
 
 from __future__ import annotations
 
-from anomaly_seg_ros.models import erfnet, litenet, smp, streetnet, transformers
+from anomaly_seg_ros.models import deeplab, erfnet, litenet, smp, streetnet, transformers
 from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, create_segmenter
 from anomaly_seg_ros.models.erfnet import ERFNet
 from anomaly_seg_ros.models.litenet import LiteNet
@@ -30,6 +30,7 @@ __all__ = [
     'Segmenter',
     'StreetNet',
     'create_segmenter',
+    'deeplab',
     'erfnet',
     'litenet',
     'load_weights',

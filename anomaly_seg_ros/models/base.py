@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,6 +33,13 @@ class Segmenter(nn.Module, ABC):
     @abstractmethod
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, h, w) float RGB to raw logits (N, C, h / stride, w / stride)."""
+
+    def translate(self, state: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+        """Return a checkpoint's tensors under the names of this network.
+
+        Segmenters whose published checkpoints name them otherwise, or hold more, override this.
+        """
+        return state
 
 
 SEGMENTERS: Registry[type[Segmenter]] = Registry('segmenter')

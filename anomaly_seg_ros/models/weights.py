@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from anomaly_seg_ros.models.base import ModelError
+from anomaly_seg_ros.models.base import ModelError, Segmenter
 
 
 def load_weights(segmenter: nn.Module, path: Path | str) -> None:
@@ -26,7 +26,9 @@ def load_weights(segmenter: nn.Module, path: Path | str) -> None:
     Raises:
         ModelError: The file is missing, unsafe or corrupt, or does not fit the network.
     """
-    state = read_state_dict(path)
+    state: Mapping[str, torch.Tensor] = read_state_dict(path)
+    if isinstance(segmenter, Segmenter):
+        state = segmenter.translate(state)
     expected = segmenter.state_dict()
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]

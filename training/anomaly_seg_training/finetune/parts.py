@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from anomaly_seg_ros.models import ERFNet, PyramidSegmenter
+from anomaly_seg_ros.models.deeplab import PublishedDeepLab
 from anomaly_seg_ros.models.smp import SmpSegmenter
 from anomaly_seg_ros.models.transformers import SegFormer
 from anomaly_seg_training.errors import LabError
@@ -24,6 +25,7 @@ Last = nn.Conv2d | nn.ConvTranspose2d
 
 
 _PATHS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
+    PublishedDeepLab: ('final.6', ('final',)),
     ERFNet: ('decoder.output_conv', ('decoder',)),
     SegFormer: (
         'network.decode_head.classifier',
@@ -46,8 +48,8 @@ def _paths(segmenter: nn.Module) -> tuple[str, tuple[str, ...]]:
             return paths
     msg = (
         f'{type(segmenter).__name__} gives no logits by a layer of its own, so it cannot be '
-        'fine-tuned here: take litenet, streetnet, erfnet, segformer or a network of '
-        'segmentation_models_pytorch'
+        'fine-tuned here: take litenet, streetnet, erfnet, segformer, a deeplabv3plus '
+        'or another network of segmentation_models_pytorch'
     )
     raise LabError(msg)
 
