@@ -4,12 +4,12 @@
 
 >>> from anomaly_seg_training.data import READERS
 >>> READERS.names()
-['camvid', 'cityscapes', 'coco', 'synthetic', 'video']
+['bags', 'camvid', 'cityscapes', 'coco', 'synthetic', 'video']
 """
 
 from __future__ import annotations
 
-from anomaly_seg_training.data import anomaly, camvid, cityscapes, coco, synthetic, video
+from anomaly_seg_training.data import anomaly, bag, camvid, cityscapes, coco, synthetic, video
 from anomaly_seg_training.data.base import READERS, Example, histogram
 from anomaly_seg_training.data.labelled import DataError, check_labels
 
@@ -18,6 +18,7 @@ __all__ = [
     'DataError',
     'Example',
     'anomaly',
+    'bag',
     'camvid',
     'check_labels',
     'cityscapes',
