@@ -194,7 +194,7 @@ class Distillation(TimedModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate by progress."""
-        del batch, batch_idx
+        super().on_train_batch_start(batch, batch_idx)
         factor, recipe = schedule(self.progress), self.recipe
         rates = (recipe.learning_rate, recipe.head_rate, recipe.encoder_rate)
         self.set_rates(*(rate * factor for rate in rates))

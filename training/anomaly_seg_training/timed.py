@@ -19,7 +19,8 @@ class TimedModule(lightning.LightningModule):
     """A run that ends by steps or by time, and goes on after a kill as if nothing had been.
 
     Subclasses define `trained` and `exported`, and set learning rates by `progress`. `history` is
-    for what is measured on the way; it goes into checkpoints and the run's file.
+    for what is measured on the way; it goes into checkpoints and the run's file. `waited` counts
+    the seconds in which nothing was trained because the next crops were not there.
 
     Args:
         steps: The run ends here or when the time is up, whichever comes first.
@@ -35,8 +36,9 @@ class TimedModule(lightning.LightningModule):
         self.max_seconds = math.inf if max_minutes is None else 60 * max_minutes
         self.ema = ema
         self.seconds = 0.0
+        self.waited = 0.0
         self.history: list[dict[str, Any]] = []
-        self._clock = time.monotonic()
+        self._clock = self._free = time.monotonic()
 
     @property
     def trained(self) -> nn.Module:
@@ -67,6 +69,15 @@ class TimedModule(lightning.LightningModule):
         """Start the clock; time spent before a resume is in `seconds` already."""
         self._clock = time.monotonic()
 
+    def on_train_epoch_start(self) -> None:
+        """Begin to wait for data; what was measured or written before is no waiting."""
+        self._free = time.monotonic()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Count the time since the last step was done: the device had nothing to do."""
+        del batch, batch_idx
+        self.waited += time.monotonic() - self._free
+
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move the averaged weights, advance the clock, stop when the time is up."""
         del outputs, batch, batch_idx
@@ -80,6 +91,7 @@ class TimedModule(lightning.LightningModule):
             progress = self.trainer.strategy.broadcast(progress)
         if float(progress) >= 1.0:
             self.trainer.should_stop = True
+        self._free = time.monotonic()
 
     @torch.no_grad()
     def _move_average(self) -> None:
@@ -100,9 +112,11 @@ class TimedModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the time spent, which the schedule depends on, and what was measured."""
         checkpoint['seconds'] = self.seconds
+        checkpoint['waited'] = self.waited
         checkpoint['history'] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the time spent."""
         self.seconds = float(checkpoint['seconds'])
+        self.waited = float(checkpoint.get('waited', 0.0))
         self.history = list(checkpoint.get('history', []))

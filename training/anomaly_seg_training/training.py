@@ -115,6 +115,8 @@ class Reporter(Callback):
             'steps': trainer.global_step,
             'minutes': round(pl_module.seconds / 60, 1),
             'devices': trainer.num_devices,
+            'steps_per_second': round(trainer.global_step / max(pl_module.seconds, 1e-9), 3),
+            'waited_for_data': round(pl_module.waited / max(pl_module.seconds, 1e-9), 4),
             'torch': torch.__version__,
         }
         if pl_module.history:

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,20 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.sources.synthetic import SyntheticSource
+from anomaly_seg_ros.synthetic import SceneConfig
 from anomaly_seg_training import calibrate, export
+from anomaly_seg_training.data import Example
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.dataset import pseudo_labelled
 from anomaly_seg_training.finetune.finetuning import FinetuneRun, finetune
 from anomaly_seg_training.finetune.module import FineTuning, on_grid, poly
+from anomaly_seg_training.finetune.start import start_from_checkpoint
 from anomaly_seg_training.main import main
 
 NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
@@ -111,6 +121,8 @@ def test_a_run_says_what_it_did(plain: Path) -> None:
     assert about['steps'] == 6
     assert about['images'] == {'cityscapes': 3, 'video': 2}
     assert about['proxies'] == 2
+    assert about['steps_per_second'] > 0
+    assert 0 < about['waited_for_data'] < 1
     assert about['start']['checkpoint'] == 'streetnet.pth'
     assert [entry['step'] for entry in about['validation']] == [0, 6]
     for entry in about['validation']:
@@ -197,6 +209,39 @@ def test_it_learns(tune: Callable[..., Path], plain: Path) -> None:
     assert after['max_logit']['auroc'] > max(0.8, before['max_logit']['auroc'] + 0.1)
 
 
+def test_a_bag_without_labels_is_enough(tune: Callable[..., Path], tmp_path: Path) -> None:
+    """The start's own predictions hold the network, pasted objects teach it."""
+    clip = SceneConfig(size=Size(128, 64), seed=9, frames=6, unknown_objects=0)
+    record(SyntheticSource(clip), tmp_path / 'drive', start=1.0)
+    out = tune(
+        tmp_path / 'out', shares={'bags': 1.0}, validation_epochs=0,
+        reader_options={'bags': {'paths': [str(tmp_path / 'drive')], 'step': 2, 'labels': False}},
+        pseudo_labels=0.05,
+    )  # fmt: skip
+    assert json.loads((out / 'run.json').read_text('utf-8'))['images'] == {'bags': 3}
+
+
+def test_predictions_label_what_is_sure(start: Path) -> None:
+    recipe = FinetuneRecipe.from_dict(RECIPE)
+    segmenter = start_from_checkpoint(recipe, start)
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    bare = Example('a', image, None, Size(128, 64))
+    known = Example('b', image, np.zeros((64, 128), np.uint8), Size(128, 64))
+    with torch.inference_mode():
+        batch = segmenter.normalise(torch.from_numpy(image).permute(2, 0, 1)[None])
+        middle = float(segmenter.network(batch).softmax(1).amax(1).median())
+    shares = {}
+    for sure in (0.0, middle, 0.99):
+        first, second = pseudo_labelled([bare, known], segmenter, sure)
+        assert second is known
+        assert first.labels is not None
+        shares[sure] = float((first.labels != 255).mean())
+    assert shares[0.0] == 1
+    assert 0.2 < shares[middle] < 0.8
+    assert shares[0.99] == 0
+    assert pseudo_labelled([bare], segmenter, 1.0)[0].labels is None
+
+
 def test_a_loss_that_is_no_number_stops_the_run(
     tune: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,10 +286,11 @@ def test_curves_and_pictures_are_written(plain: Path) -> None:
 
 @pytest.fixture
 def _small_bundle() -> Iterator[None]:
-    """Two generated clips are enough to choose a score by, and no refinement to export it."""
+    """Two generated clips are enough to choose a score by, and one score to export it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibrate, 'CLIPS', 2)
         patch.setattr(export, 'REFINEMENTS_DEFAULT', ('none',))
+        patch.setattr(export, 'SCORES', ('max_logit',))
         yield
 
 
@@ -322,3 +368,42 @@ def test_grids_take_the_middle_of_each_cell() -> None:
     assert torch.equal(on_grid(values, torch.Size((8, 12))), values)
     found = on_grid(values, torch.Size((2, 3)))
     assert found.tolist() == [[[26, 30, 34], [74, 78, 82]]]
+
+
+def test_two_processes_train_as_one(
+    tune: Callable[..., Path], data: Path, start: Path, proxies: dict[str, Any], tmp_path: Path
+) -> None:
+    """``torchrun`` starts both; one of them measures and writes."""
+    content = RECIPE | {
+        'proxies': proxies, 'validation_proxies': proxies, 'steps': 4, 'validation_epochs': 2,
+        'batch': 1,
+    }  # fmt: skip
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content))
+    command = [
+        sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+        '--rdzv-backend', 'c10d', '--rdzv-endpoint', 'localhost:0',
+        '-m', 'anomaly_seg_training.main', 'train', 'finetune', '--config',
+        str(tmp_path / 'recipe.yaml'), '--data', str(data), '--checkpoint', str(start), '--out',
+        str(tmp_path / 'out'), '--devices', '2', '--accelerator', 'cpu', '--threads', '1',
+        '--no-bundle',
+    ]  # fmt: skip
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    about = json.loads((tmp_path / 'out' / 'run.json').read_text('utf-8'))
+    assert (about['steps'], about['devices']) == (4, 2)
+    assert [entry['step'] for entry in about['validation']] == [0, 4]
+    assert done.stdout.count('weights.safetensors') == 1
+    # The second process's crops count: one alone ends elsewhere, but not far away.
+    tune(tmp_path / 'alone', batch=1, steps=4, validation_epochs=0)
+    together, alone, first = (
+        read(path)['classifier.weight'].float()
+        for read, path in (
+            (load_file, tmp_path / 'out' / 'weights.safetensors'),
+            (load_file, tmp_path / 'alone' / 'weights.safetensors'),
+            (lambda p: torch.load(p, weights_only=True), start),
+        )
+    )
+    assert 0 < torch.dist(together, alone) < 2 * torch.dist(alone, first)

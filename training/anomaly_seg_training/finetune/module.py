@@ -185,7 +185,7 @@ class FineTuning(TimedModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate by progress."""
-        del batch, batch_idx
+        super().on_train_batch_start(batch, batch_idx)
         recipe = self.recipe
         rate = recipe.learning_rate * poly(self.progress, recipe.power, recipe.warm_up)
         self.set_rates(rate, rate)
