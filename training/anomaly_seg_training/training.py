@@ -123,7 +123,7 @@ class Reporter(Callback):
             content['validation'] = pl_module.history
         write_json(self.folder / RUN, content)
         figures = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        parts = ' '.join(f'{key} {value:.3f}' for key, value in figures.items())
+        parts = ' '.join(f'{key} {value:.4g}' for key, value in figures.items())
         print(
             f'step {trainer.global_step} progress {pl_module.progress:.3f} '
             f'minutes {pl_module.seconds / 60:.1f} {parts}',
