@@ -54,6 +54,7 @@ PROMISES = (
     Promise(0.1, 'frame', 'expectation'),
 )
 SURVEY = 40
+COLUMNS = ('level', 'guarantee', 'promised', 'frames', 'held out', 'within', 'mean', 'largest')
 PLAIN, ANY_RANGE = CleanupConfig(), (0.0, 1.0)
 Image = NDArray[np.uint8]
 
@@ -228,17 +229,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
         print_rows(name, rows)
     if args.json:
-        write_json(
-            args.json,
-            {
-                'bundle': bundle.card.name,
-                'trials': args.trials,
-                'pools': pools,
-                'seconds': time.perf_counter() - begin,
-                'provenance': provenance(arguments),
-            },
-        )
+        content = {
+            'bundle': bundle.card.name,
+            'trials': args.trials,
+            'pools': pools,
+            'seconds': time.perf_counter() - begin,
+            'provenance': provenance(arguments),
+        }
+        write_json(args.json, content)
+        args.json.with_suffix('.md').write_text(markdown(content), 'utf-8')
     return 0
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """Return the stored content as a page."""
+    origin = content['provenance']
+    lines = [
+        '# Calibrated thresholds in resampled trials',
+        '',
+        f'Bundle {content["bundle"]}, {content["trials"]} trials of each row: a threshold from so',
+        'many frames drawn at random was held against the others. Within: share of the trials in',
+        'which the false-positive rate measured there stayed within the promised one.',
+        '',
+        f'`{origin["command"]}`, commit {str(origin["git"]["commit"])[:12]}',
+    ]
+    for pool, rows in content['pools'].items():
+        lines += [
+            '',
+            f'## {pool}',
+            '',
+            f'| output | {" | ".join(COLUMNS)} |',
+            '|---|---|---|---|---|---|---|---|---|',
+        ]
+        lines += [
+            f'| {row["output"]} | {row["level"]} | {row["guarantee"]} | {row["promised"]:g} '
+            f'| {row["frames"]} | {row["held_out"]} | {row["within"]:.3f} | {row["mean"]:.2g} '
+            f'| {row["largest"]:.2g} |'
+            for row in rows
+        ]
+    return '\n'.join(lines) + '\n'
 
 
 def print_rows(pool: str, rows: list[dict[str, Any]]) -> None:
