@@ -7,9 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
 from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -21,6 +23,7 @@ from anomaly_seg_training.finetune.parts import (
     set_modes,
     trained_parts,
 )
+from anomaly_seg_training.finetune.start import label_table
 from anomaly_seg_training.proxies import MIXERS
 from anomaly_seg_training.recipe_file import RecipeError
 
@@ -131,3 +134,31 @@ def test_an_output_beside_the_last_layer_has_its_form(name: str) -> None:
 def test_networks_without_logits_are_refused() -> None:
     with pytest.raises(LabError, match='Linear gives no logits by a layer of its own'):
         last_layer(torch.nn.Linear(1, 1))
+
+
+OTHERS = ClassSet(('street', 'thing'), ((0, 0, 0), (255, 0, 0)), (0,))
+
+
+def test_labels_are_translated_for_a_segmenter_of_other_classes() -> None:
+    table = label_table({'road': 'street', 'sidewalk': 'street', 'car': 'thing'}, OTHERS)
+    assert table[[0, 1, 13]].tolist() == [0, 0, 1]
+    assert np.flatnonzero(table != 255).tolist() == [0, 1, 13]
+    same = label_table({}, CITYSCAPES)
+    assert same[:19].tolist() == list(range(19))
+    assert (same[19:] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ('class_map', 'message'),
+    [
+        ({}, 'knows other classes than Cityscapes .street, thing.: add the recipe key'),
+        ({'road': 'street'}, "gives nothing to the segmenter's classes thing: name a class"),
+        ({'road': 'lane'}, "'lane' is none of street, thing"),
+        ({'way': 'street'}, "'way' is none of road, sidewalk"),
+    ],
+)
+def test_a_class_map_that_does_not_cover_is_refused(
+    class_map: dict[str, str], message: str
+) -> None:
+    with pytest.raises(LabError, match=message):
+        label_table(class_map, OTHERS)

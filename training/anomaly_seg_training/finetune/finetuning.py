@@ -73,8 +73,8 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
     lightning.seed_everything(run.seed, verbose=False)
     start = run.load_start(recipe)
     module = FineTuning(recipe, start, run.seed, run.max_minutes)
-    mixer = make_mixer(recipe, start.classes, run.data)
     table = label_table(recipe.class_map, start.classes)
+    mixer = make_mixer(recipe, start.classes, run.data)
     examples = {
         name: pseudo_labelled(
             [translated(item, table) for item in items], start, recipe.pseudo_labels

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,15 @@ def read_proxies(
 def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer:
     """Make the recipe's mixer with its proxies and its aligner.
 
+    Objects stand on the segmenter's drivable classes unless the recipe says otherwise.
+
     Raises:
         AnomalySegError: Something of it cannot be used.
     """
     kind = MIXERS.get(recipe.mixer).reads
     proxies = read_proxies(recipe.proxies, classes, data, kind)
     aligner = create_aligner(recipe.aligner, recipe.aligner_options)
-    return create_mixer(recipe.mixer, proxies, recipe.mixer_options, aligner)
+    options = dict(recipe.mixer_options)
+    if 'ground' in {entry.name for entry in fields(MIXERS.get(recipe.mixer).config_type)}:
+        options.setdefault('ground', list(classes.drivable))
+    return create_mixer(recipe.mixer, proxies, options, aligner)
