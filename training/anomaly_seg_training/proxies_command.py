@@ -32,6 +32,9 @@ def add_proxies_arguments(parser: argparse.ArgumentParser) -> None:
         '--adain', type=Path, metavar='FILE', help="weights of the aligner 'adain', to show it too"
     )
     parser.add_argument(
+        '--issa', type=Path, metavar='FILE', help="weights of the aligner 'issa', to show it too"
+    )
+    parser.add_argument(
         '--scenes', type=Path, metavar='DIR',
         help='frames without labels (default: cityscapes_mini/train in --data)',
     )  # fmt: skip
@@ -40,7 +43,7 @@ def add_proxies_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.data import coco
-    from anomaly_seg_training.proxies_sheet import SheetSettings, write_sheet
+    from anomaly_seg_training.proxies_sheet import TRAINED, SheetSettings, write_sheet
 
     if arguments.rows < 1:
         msg = f'received --rows {arguments.rows}, expected at least 1'
@@ -56,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> None:
         show=arguments.show,
         rows=arguments.rows,
         seed=arguments.seed,
-        adain=arguments.adain,
+        weights={n: getattr(arguments, n) for n in TRAINED if getattr(arguments, n) is not None},
         scenes=arguments.scenes,
     )
     print(write_sheet(settings, arguments.out))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -31,6 +31,8 @@ from anomaly_seg_training.proxies.paste import Canvas, scaled
 
 Image = NDArray[np.uint8]
 
+TRAINED = ('adain', 'issa')
+"""Aligners that need weights."""
 _CELL = 240
 _SCENES = 8
 _CROP = 512
@@ -47,7 +49,7 @@ class SheetSettings:
         show: ``aligners``, ``mixers`` or ``objects``.
         rows: Of pictures.
         seed: Of all draws.
-        adain: Weights of that aligner; None leaves it out.
+        weights: File of each aligner that needs one; aligners without are left out.
         scenes: Folder of frames without labels, None for Cityscapes.
     """
 
@@ -57,7 +59,7 @@ class SheetSettings:
     show: str = 'aligners'
     rows: int = 8
     seed: int = 0
-    adain: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
     scenes: Path | None = None
 
 
@@ -97,27 +99,27 @@ def draw_sheet(settings: SheetSettings) -> Image:
         return objects_sheet(read_objects(*place)[: 8 * settings.rows])
     scenes = read_scenes(settings.data, settings.scenes)
     if settings.show == 'aligners':
-        aligners = make_aligners(settings.adain)
+        aligners = make_aligners(settings.weights)
         return aligners_sheet(read_objects(*place), scenes, aligners, settings.rows, rng)
     found = {'objects': read_objects(*place), 'photographs': read_photographs(*place)}
     return mixers_sheet(found, scenes, settings.rows, rng)
 
 
-def make_aligners(adain: Path | None) -> dict[str, StyleAligner]:
+def make_aligners(weights: Mapping[str, Path]) -> dict[str, StyleAligner]:
     """Make every aligner with its defaults, ``none`` first.
 
     Args:
-        adain: Weights; without them that aligner is left out.
+        weights: File of each aligner in `TRAINED`; without one an aligner is left out.
 
     Raises:
-        LabError: They cannot be used.
+        LabError: A file cannot be used.
     """
     aligners = {}
     for name in sorted(ALIGNERS, key=_none_first):
-        if name != 'adain':
+        if name not in TRAINED:
             aligners[name] = create_aligner(name)
-        elif adain is not None:
-            aligners[name] = create_aligner(name, {'weights': str(adain)})
+        elif name in weights:
+            aligners[name] = create_aligner(name, {'weights': str(weights[name])})
     return aligners
 
 

@@ -22,7 +22,7 @@ from anomaly_seg_training.alignment.histogram import matching_table
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.proxies import Box, Proxy, ProxyError
 
-PLAIN = [name for name in ALIGNERS.names() if name != 'adain']
+PLAIN = [name for name in ALIGNERS.names() if name not in ('adain', 'issa')]
 """Aligners that need no weights."""
 
 

@@ -70,6 +70,7 @@ def test_scenes_may_be_any_frames(data: Path, photographs: list[str], tmp_path: 
         (['--images', 'x'], 'expected both or none'),
         (['--scenes', 'nowhere'], 'nowhere'),
         (['--adain', 'nothing.safetensors'], 'nothing.safetensors'),
+        (['--issa', 'nothing.safetensors'], 'nothing.safetensors'),
         (['--annotations', 'nothing.json', '--images', 'x'], 'nothing.json'),
         (['--out', 'page.txt'], r'ends in .png'),
     ],

@@ -4,7 +4,7 @@
 
 >>> from anomaly_seg_training.alignment import ALIGNERS
 >>> ALIGNERS.names()
-['adain', 'camera', 'fourier', 'histogram', 'lab', 'none']
+['adain', 'camera', 'fourier', 'histogram', 'issa', 'lab', 'none']
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from anomaly_seg_training.alignment.base import (
 from anomaly_seg_training.alignment.camera import CameraAligner, CameraConfig
 from anomaly_seg_training.alignment.fourier import FourierAligner, FourierConfig
 from anomaly_seg_training.alignment.histogram import HistogramAligner
+from anomaly_seg_training.alignment.issa import IssaAligner, IssaConfig
 from anomaly_seg_training.alignment.lab import LabAligner, LabConfig
 from anomaly_seg_training.alignment.none import NoAlignment
 
@@ -33,6 +34,8 @@ __all__ = [
     'FourierAligner',
     'FourierConfig',
     'HistogramAligner',
+    'IssaAligner',
+    'IssaConfig',
     'LabAligner',
     'LabConfig',
     'NoAlignment',

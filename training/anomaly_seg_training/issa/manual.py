@@ -1,0 +1,70 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What both stages share: two optimizers that are stepped by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.timed import TimedModule
+
+
+class ManualTraining(TimedModule):
+    """A run with an optimizer of `trained`, then one of a discriminator.
+
+    The steps that Lightning counts are those of `trained`.
+    """
+
+    def __init__(self, steps: int, seed: int, max_minutes: float | None, ema: float) -> None:
+        super().__init__(steps, seed, max_minutes, ema)
+        self.automatic_optimization = False
+
+    def page(self) -> NDArray[np.uint8]:
+        """Return pictures of what was learnt, (H, W, 3) uint8; draws nothing from torch's seed."""
+        raise NotImplementedError
+
+    def step(self, loss: torch.Tensor, rate: float) -> None:
+        """Move `trained` along a loss.
+
+        Raises:
+            LabError: The loss is not finite.
+        """
+        optimizer: Any = self.optimizers()[0]  # type: ignore[index]
+        self._backward(optimizer, loss, rate)
+        optimizer.step()
+
+    def step_judge(self, loss: torch.Tensor, rate: float) -> None:
+        """Move the discriminator along a loss; errors as for `step`."""
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)[1]  # type: ignore[index]
+        self._backward(optimizer, loss, rate)
+        # Not by Lightning's wrapper, which would count another step.
+        optimizer.step()
+
+    @contextmanager
+    def fixed(self, network: nn.Module) -> Iterator[None]:
+        """Keep a network without gradients of its weights."""
+        network.requires_grad_(False)
+        try:
+            yield
+        finally:
+            network.requires_grad_(True)
+
+    def _backward(self, optimizer: Any, loss: torch.Tensor, rate: float) -> None:
+        if not torch.isfinite(loss):
+            msg = (
+                f'the loss of step {self.global_step} is not finite: lower the learning rate, '
+                f'now {rate}, or raise the gradient penalty'
+            )
+            raise LabError(msg)
+        for group in optimizer.param_groups:
+            group['lr'] = rate
+        optimizer.zero_grad(set_to_none=True)
+        self.manual_backward(loss)

@@ -1,0 +1,77 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pages of what the networks draw, written while they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_ros.render import contact_sheet
+from anomaly_seg_training.issa.generator import Generator
+from anomaly_seg_training.issa.networks import Inversion
+
+_SAMPLES = 12
+
+
+def to_pixels(pictures: torch.Tensor) -> list[NDArray[np.uint8]]:
+    """Return (N, 3, H, W) RGB, about [-1, 1], as (H, W, 3) uint8 each."""
+    values = ((pictures.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return list(values.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def from_pixels(images: torch.Tensor) -> torch.Tensor:
+    """Return uint8 (N, 3, H, W) as floats in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+@torch.no_grad()
+def samples_page(generator: Generator, seed: int) -> NDArray[np.uint8]:
+    """Draw pictures from a few codes, the same ones each time; draws nothing from torch's seed."""
+    device = generator.constant.device
+    draws = torch.Generator(device).manual_seed(seed)
+    latents = torch.randn(_SAMPLES, generator.codes, device=device, generator=draws)
+    codes = generator.mapping(latents)[:, None].expand(-1, generator.layers, -1)
+    return contact_sheet(to_pixels(generator(codes, generator.random_noise(_SAMPLES, draws))), 4)
+
+
+@torch.no_grad()
+def mixing_page(networks: Inversion, frames: torch.Tensor) -> NDArray[np.uint8]:
+    """Draw every frame in the style of every frame.
+
+    Args:
+        networks: In evaluation mode.
+        frames: (N, 3, H, W) RGB in [-1, 1].
+
+    Returns:
+        A page of N + 1 columns: frames whose content is taken on the left, those whose style is
+        taken above; on the diagonal, what is left of a frame.
+    """
+    codes, maps = networks.encoder(frames)
+    originals = to_pixels(frames)
+    blank = np.full_like(originals[0], 255)
+    cells: list[NDArray[np.uint8]] = [blank, *originals]
+    captions = ['content / style', *(str(n + 1) for n in range(len(frames)))]
+    for index in range(len(frames)):
+        own = [values[index : index + 1].expand(len(frames), -1, -1, -1) for values in maps]
+        cells += [originals[index], *to_pixels(networks.draw(codes, own))]
+        captions += [str(index + 1), *[''] * len(frames)]
+    return contact_sheet(cells, len(frames) + 1, captions)
+
+
+def write_page(folder: Path, name: str, page: NDArray[np.uint8]) -> None:
+    """Write a page as ``NAME.png`` into a folder, which is made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(folder / f'{name}.png') as temporary:
+        cv2.imwrite(str(temporary), page[..., ::-1])
+
+
+def fixed_frames(crops: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Stack crops (3, H, W) uint8 to floats (N, 3, H, W) in [-1, 1]."""
+    return from_pixels(torch.stack(list(crops)))

@@ -1,0 +1,211 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Both stages of ISSA, one after the other, into one file of weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from safetensors.torch import save_file
+
+from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_ros.models import read_state_dict
+from anomaly_seg_training.data import Example
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.issa.discriminator import Discriminator
+from anomaly_seg_training.issa.encoder_training import EncoderTraining
+from anomaly_seg_training.issa.frames import FrameCrops, FramesModule
+from anomaly_seg_training.issa.generator import Generator
+from anomaly_seg_training.issa.generator_training import GeneratorTraining
+from anomaly_seg_training.issa.manual import ManualTraining
+from anomaly_seg_training.issa.networks import generator_of
+from anomaly_seg_training.issa.pictures import fixed_frames, write_page
+from anomaly_seg_training.issa.recipe import IssaRecipe
+from anomaly_seg_training.recipe_file import require
+from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.training import WEIGHTS, Reporter, as_half, make_trainer, read_sources
+
+GENERATOR = 'generator.safetensors'
+"""Generator and discriminator of stage 1; there as soon as it has ended."""
+_SHOWN = 5
+_LEAST_HALF = 4096
+
+
+class Pages(Callback):
+    """Write pictures every so many steps and at the end.
+
+    Args:
+        folder: Where to.
+        name: Before the number of the step.
+        every: Steps between pages.
+    """
+
+    def __init__(self, folder: Path, name: str, every: int) -> None:
+        self.folder = folder
+        self.name = name
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
+    ) -> None:
+        """Write a page where it is time."""
+        if trainer.global_step % self.every == 0:
+            self._write(pl_module, trainer.global_step)
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Write the last page."""
+        self._write(pl_module, trainer.global_step)
+
+    def _write(self, module: lightning.LightningModule, step: int) -> None:
+        assert isinstance(module, ManualTraining)
+        write_page(self.folder, f'{self.name}_{step:06d}', module.page())
+
+
+class Weights(Callback):
+    """Write generator and encoder in one file after each epoch.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Write the file, whole or not at all."""
+        del trainer
+        assert isinstance(pl_module, EncoderTraining)
+        with atomic_path(self.path) as temporary:
+            save_file(as_half(pl_module.result.state_dict(), _LEAST_HALF), temporary)
+
+
+def train_issa(recipe: IssaRecipe, run: RunSettings) -> Path:
+    """Train generator, then encoder, and write ``weights.safetensors`` into `run.out`.
+
+    Beside it are ``generator/`` and ``encoder/`` with checkpoints and ``run.json``, and
+    ``pictures/``.
+
+    Returns:
+        The path of the weights.
+
+    Raises:
+        LabError: The recipe, the data or the checkpoint to resume cannot be used, more than one
+            device is asked for, or a loss is not finite.
+    """
+    if run.devices not in ('1', 'auto') or run.nodes != 1:
+        msg = (
+            f'received --devices {run.devices} --nodes {run.nodes}: this recipe trains on one '
+            'device, pass --devices 1'
+        )
+        raise LabError(msg)
+    run = replace(run, devices='1')
+    first, second = stages(recipe, run)
+    run.limit_threads()
+    sources = read_sources(recipe.frames, recipe.reader_options, run.data)
+    require(all(sources.values()), 'frames', list(sources), 'data sets that hold images')
+    if not run.resume:
+        # What an earlier run has left would be taken for this one's.
+        for path in (run.out / GENERATOR, first.checkpoint, second.checkpoint):
+            path.unlink(missing_ok=True)
+    _train_generator(recipe, first, sources, run.out)
+    return _train_encoder(recipe, second, sources, run.out)
+
+
+def stages(recipe: IssaRecipe, run: RunSettings) -> tuple[RunSettings, RunSettings]:
+    """Return the settings of both stages; a stage resumes where it has a checkpoint.
+
+    Raises:
+        LabError: There is no checkpoint to resume.
+    """
+    shares = (recipe.generator_share, 1 - recipe.generator_share)
+    first, second = (
+        replace(
+            run, out=run.out / name,
+            max_minutes=None if run.max_minutes is None else run.max_minutes * share,
+        )
+        for name, share in zip(('generator', 'encoder'), shares, strict=True)
+    )  # fmt: skip
+    if run.resume and not (run.out / GENERATOR).is_file():
+        first.check()
+    return first, replace(second, resume=run.resume and second.checkpoint.is_file())
+
+
+def _train_generator(
+    recipe: IssaRecipe, run: RunSettings, sources: dict[str, list[Example]], out: Path
+) -> None:
+    if (out / GENERATOR).is_file():
+        return
+    lightning.seed_everything(run.seed, verbose=False)
+    module = GeneratorTraining(recipe, run.seed, run.max_minutes)
+    _fit(module, recipe, run, sources, recipe.batch, 'generator', out, [])
+    state = {
+        f'{name}.{key}': tensor.cpu().contiguous()
+        for name, part in (('generator', module.average), ('discriminator', module.discriminator))
+        for key, tensor in part.state_dict().items()
+    }
+    with atomic_path(out / GENERATOR) as temporary:
+        save_file(state, temporary)
+
+
+def _train_encoder(
+    recipe: IssaRecipe, run: RunSettings, sources: dict[str, list[Example]], out: Path
+) -> Path:
+    lightning.seed_everything(run.seed, verbose=False)
+    generator, discriminator = _read_generator(recipe, out / GENERATOR)
+    crops = FrameCrops(sources, recipe, _SHOWN, run.seed, 0)
+    module = EncoderTraining(
+        recipe, generator, discriminator, fixed_frames([crops[n] for n in range(_SHOWN)]),
+        run.seed, run.max_minutes,
+    )  # fmt: skip
+    path = out / WEIGHTS
+    _fit(module, recipe, run, sources, recipe.batch // 2, 'encoder', out, [Weights(path)])
+    return path
+
+
+def _fit(
+    module: ManualTraining, recipe: IssaRecipe, run: RunSettings,
+    sources: dict[str, list[Example]], batch: int, name: str, out: Path,
+    callbacks: list[Callback],
+) -> None:  # fmt: skip
+    about = {
+        'kind': f'issa {name}',
+        'recipe': recipe.as_dict(),
+        'seed': run.seed,
+        'images': {name: len(items) for name, items in sources.items()},
+    }
+    trainer = make_trainer(
+        run, module.steps, recipe.epoch_steps, recipe.precision,
+        [Pages(out / 'pictures', name, recipe.picture_steps), Reporter(run.out, about),
+         *callbacks],
+        # Lightning clips no gradients of optimizers that are stepped by hand.
+        gradient_clip_val=None,
+    )  # fmt: skip
+    trainer.fit(
+        module,
+        datamodule=FramesModule(sources, recipe, run, batch),
+        ckpt_path=str(run.checkpoint) if run.resume else None,
+    )
+
+
+def _read_generator(recipe: IssaRecipe, path: Path) -> tuple[Generator, Discriminator]:
+    parts: dict[str, dict[str, torch.Tensor]] = {'generator': {}, 'discriminator': {}}
+    for name, tensor in read_state_dict(path).items():
+        part, _, rest = name.partition('.')
+        parts.setdefault(part, {})[rest] = tensor
+    discriminator = Discriminator(recipe.base, recipe.channels)
+    try:
+        generator = generator_of(parts['generator'])
+        discriminator.load_state_dict(parts['discriminator'])
+    except (KeyError, IndexError, RuntimeError) as error:
+        msg = f'{path} is of a recipe with other networks: start without --resume'
+        raise LabError(msg) from error
+    return generator, discriminator
