@@ -81,6 +81,7 @@ class Cut:
         lesson: The teacher's predictions there.
         box: The part of the example.
         image: (h, w, 3) uint8 RGB.
+        plain: The same before light, colour and sharpness were changed.
         labels: (h, w) uint8, 255 = ignore.
     """
 
@@ -89,6 +90,7 @@ class Cut:
     lesson: Lesson | None
     box: Box
     image: NDArray[np.uint8]
+    plain: NDArray[np.uint8]
     labels: NDArray[np.uint8]
 
 
@@ -187,12 +189,13 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         if self.style_source not in (None, source) and rng.random() < self.style_share:
             styles = self.style_source.styles
             image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
+        plain = image
         if self.distorted:
             image = distort(image, rng)
         labels = np.full(self.crop.shape, IGNORE, np.uint8)
         if example.labels is not None:
             labels = crop_labels(example.labels, box, self.crop)
-        return Cut(rng, example, lesson, box, image, labels)
+        return Cut(rng, example, lesson, box, image, plain, labels)
 
     def _place(
         self, source: Source, rng: np.random.Generator

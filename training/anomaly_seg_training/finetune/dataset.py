@@ -50,19 +50,20 @@ class MixedCrops(Dataset[Batch]):
         """Return one crop of size h x w.
 
         Returns:
-            `image` (3, h, w) uint8 RGB with proxies, `clean` the same without them, `labels`
-            (h, w) int64, `ood` (h, w) bool, True on proxies, and `held` (h, w) bool, True where
-            the picture is as it was and was either labelled or of a frame without labels.
+            `image` (3, h, w) uint8 RGB with proxies, `clean` the same place as the camera saw
+            it, `labels` (h, w) int64, `ood` (h, w) bool, True on proxies, and `held` (h, w) bool,
+            True where no proxy changed the picture and the frame was either labelled there or has
+            no labels.
         """
         cut = self.crops.cut(index)
         mixed = self.mixer(cut.image, cut.labels, cut.rng)
         bare = cut.example.labels is None or cut.example.name.endswith(PSEUDO)
         held = (mixed.image == cut.image).all(2) & ~mixed.ood
         if not bare:
-            held &= cut.labels != IGNORE
+            held &= mixed.labels != IGNORE
         return {
             'image': _channels_first(mixed.image),
-            'clean': _channels_first(cut.image),
+            'clean': _channels_first(cut.plain),
             'labels': torch.from_numpy(mixed.labels.astype(np.int64)),
             'ood': torch.from_numpy(np.ascontiguousarray(mixed.ood)),
             'held': torch.from_numpy(held),
