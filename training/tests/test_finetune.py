@@ -44,6 +44,15 @@ RECIPE: dict[str, Any] = {
     'batch': 2, 'steps': 6, 'epoch_steps': 2, 'learning_rate': 0.01, 'ema': 0.5, 'distort': True,
     'validation_frames': 2, 'validation_size': '128x64', 'validation_epochs': 3,
 }  # fmt: skip
+QUERIES = {
+    'backbone_config': {
+        'embed_dim': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 1, 2, 2], 'window_size': 4,
+        'out_features': ['stage1', 'stage2', 'stage3', 'stage4'],
+    },
+    'feature_size': 32, 'mask_feature_size': 32, 'hidden_dim': 32, 'num_attention_heads': 2,
+    'encoder_feedforward_dim': 32, 'dim_feedforward': 16, 'encoder_layers': 1,
+    'decoder_layers': 2, 'num_queries': 6,
+}  # fmt: skip
 SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
 
 Save = Callable[[Path, np.ndarray], None]
@@ -199,6 +208,19 @@ def test_every_kind_of_loss_runs(tune: Callable[..., Path], loss: str) -> None:
     assert len(weights['classifier.weight']) == 19
 
 
+def test_half_precision_trains_weights_of_full_precision(
+    tune: Callable[..., Path], plain: Path
+) -> None:
+    out = tune(precision='bf16-mixed', validation_epochs=0)
+    state = torch.load(out / 'last.ckpt', weights_only=False)['state_dict']
+    assert state['network.classifier.weight'].dtype == torch.float32
+    first, second = (
+        load_file(folder / 'weights.safetensors')['classifier.weight'].float()
+        for folder in (plain, out)
+    )
+    assert 0 < torch.dist(first, second) < 0.1 * first.norm()
+
+
 def test_it_learns(tune: Callable[..., Path], plain: Path) -> None:
     """Red cows on generated streets: the largest logit soon tells them."""
     out = tune(
@@ -327,7 +349,10 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
     ('changes', 'message'),
     [
         ({'segmenter': ''}, "the recipe has no key 'segmenter'"),
-        ({'segmenter': 'mask2former', 'options': {}}, 'gives no logits by a layer of its own'),
+        (
+            {'segmenter': 'mask2former', 'options': {'config': QUERIES}},
+            'gives no logits by a layer of its own',
+        ),
         ({'options': {**NETWORK, 'num_classes': 7}}, 'gives 7 logits for 19 classes'),
         ({'class_map': {'road': 'road'}}, "'class_map' gives nothing to the segmenter's classes"),
         ({'class_map': {'street': 'road'}}, "'class_map': 'street' is none of road, sidewalk"),
