@@ -289,7 +289,11 @@ def test_says_what_is_wrong(
     state = load_file(trained / 'weights.safetensors')
     cut = {name: tensor for name, tensor in state.items() if 'encoder.styles' not in name}
     wrong = state | {'generator.convs.1.bias': torch.zeros(99)}
-    for content in ({'a': torch.zeros(1)}, cut, wrong):
+    noise = {
+        name.replace('noise.2', 'noise.3'): tensor
+        for name, tensor in state.items()
+    }  # fmt: skip
+    for content in ({'a': torch.zeros(1)}, cut, wrong, noise):
         save_file(content, tmp_path / 'other.safetensors')
         with pytest.raises(LabError, match='no ISSA networks'):
             create_aligner('issa', {'weights': str(tmp_path / 'other.safetensors')})

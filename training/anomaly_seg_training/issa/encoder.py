@@ -16,7 +16,7 @@ from anomaly_seg_training.issa.generator import Generator
 _SLOPE = 0.2
 _COARSE, _MIDDLE = 3, 4
 """Style codes that are read at stride 16, and at stride 8; the others are at stride 4."""
-_STRIDES = (2, 4, 8, 16)
+STRIDES = (2, 4, 8, 16)
 """Where features are read; those of stride 32 only tell the others of the whole."""
 
 
@@ -66,7 +66,7 @@ class Pyramid(nn.Module):
             )  # fmt: skip
         self.stages = nn.ModuleList(stages)
         self.lateral = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in widths)
-        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1) for _ in _STRIDES[1:])
+        self.smooth = nn.ModuleList(nn.Conv2d(channels, channels, 3, 1, 1) for _ in STRIDES[1:])
 
     def forward(self, images: torch.Tensor) -> dict[int, torch.Tensor]:
         """Map (N, 3, h, w) RGB in [-1, 1] to stride -> (N, channels, h / stride, w / stride)."""
@@ -82,7 +82,7 @@ class Pyramid(nn.Module):
             top = own + functional.interpolate(top, own.shape[-2:], mode='nearest')
             levels.append(top)
         result = {}
-        for index, (stride, features) in enumerate(zip(_STRIDES, levels[:0:-1], strict=True)):
+        for index, (stride, features) in enumerate(zip(STRIDES, levels[:0:-1], strict=True)):
             # At stride 2 the picture's detail goes to the noise maps as it is.
             result[stride] = self.smooth[index - 1](features) if index else features
         return result

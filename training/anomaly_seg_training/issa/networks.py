@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.issa.encoder import Encoder
+from anomaly_seg_training.issa.encoder import STRIDES, Encoder
 from anomaly_seg_training.issa.generator import Generator
 
 
@@ -93,6 +93,8 @@ def inversion_of(state: Mapping[str, torch.Tensor], what: str) -> Inversion:
         stages = _count(parts, 'pyramid.stages')
         lateral = [parts[f'pyramid.lateral.{n}.weight'] for n in range(stages + 1)]
         layers = sorted({int(name.split('.')[1]) for name in parts if name.startswith('noise.')})
+        for layer in layers:
+            _check_noise(generator, layer)
         encoder = Encoder(
             generator, layers, [weight.shape[1] for weight in lateral],
             [_count(parts, f'pyramid.stages.{n}') for n in range(stages)], lateral[0].shape[0],
@@ -110,6 +112,13 @@ def inversion_of(state: Mapping[str, torch.Tensor], what: str) -> Inversion:
         )
         raise LabError(msg) from error
     return Inversion(generator, encoder).eval().requires_grad_(False)
+
+
+def _check_noise(generator: Generator, layer: int) -> None:
+    if not 0 <= layer < len(generator.convs):
+        raise IndexError(layer)
+    if generator.size[0] // generator.noise_size(layer)[0] not in STRIDES:
+        raise ValueError(layer)
 
 
 def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

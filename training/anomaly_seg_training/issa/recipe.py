@@ -9,12 +9,10 @@ from typing import Any
 
 from anomaly_seg_ros.size import Size, SizeError
 from anomaly_seg_training.data import READERS
-from anomaly_seg_training.issa.encoder import Encoder
+from anomaly_seg_training.issa.encoder import STRIDES, Encoder
 from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.pretrained import PACKAGES
 from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
-
-_STRIDES = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ class IssaRecipe(Recipe):
             size.width % factor == 0 and size.height % factor == 0 and len(self.channels) > 1,
             'size', size, f'multiples of {factor}, for {len(self.channels)} channels',
         )  # fmt: skip
-        heights = [size.height // stride for stride in _STRIDES if stride <= factor]
+        heights = [size.height // stride for stride in STRIDES if stride <= factor]
         require(
             bool(self.noise_heights)
             and len(set(self.noise_heights)) == len(self.noise_heights)
