@@ -161,7 +161,7 @@ def markdown(content: dict[str, Any]) -> str:
         '# Why refinements help or harm, measured',
         '',
         f'Made by `{content["provenance"]["command"]}`.',
-        f'Score {SCORE}; the page [Refinements and fusion](../refinements.md) reads it.',
+        f'Score {SCORE}; the page [Refinement](../refinement.md) reads it.',
     ]
     for name, one in content['sets'].items():
         recall = one['recall_at_5_percent_false_alarms_by_shorter_side']
