@@ -18,6 +18,8 @@ from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.issa.networks import Inversion
 
 _SAMPLES = 12
+_CELL = 192
+"""Least width of a shown picture: smaller ones are hard to see."""
 
 
 def to_pixels(pictures: torch.Tensor) -> list[NDArray[np.uint8]]:
@@ -38,7 +40,8 @@ def samples_page(generator: Generator, seed: int) -> NDArray[np.uint8]:
     draws = torch.Generator(device).manual_seed(seed)
     latents = torch.randn(_SAMPLES, generator.codes, device=device, generator=draws)
     codes = generator.mapping(latents)[:, None].expand(-1, generator.layers, -1)
-    return contact_sheet(to_pixels(generator(codes, generator.random_noise(_SAMPLES, draws))), 4)
+    cells = to_pixels(generator(codes, generator.random_noise(_SAMPLES, draws)))
+    return contact_sheet(cells, 4, cell_width=max(_CELL, generator.size[1]))
 
 
 @torch.no_grad()
@@ -62,7 +65,8 @@ def mixing_page(networks: Inversion, frames: torch.Tensor) -> NDArray[np.uint8]:
         own = [values[index : index + 1].expand(len(frames), -1, -1, -1) for values in maps]
         cells += [originals[index], *to_pixels(networks.draw(codes, own))]
         captions += [str(index + 1), *[''] * len(frames)]
-    return contact_sheet(cells, len(frames) + 1, captions)
+    width = max(_CELL, frames.shape[3])
+    return contact_sheet(cells, len(frames) + 1, captions, cell_width=width)
 
 
 def write_page(folder: Path, name: str, page: NDArray[np.uint8]) -> None:
