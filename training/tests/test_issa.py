@@ -83,6 +83,12 @@ def test_networks_come_back_from_their_tensors() -> None:
     assert torch.equal(again(images, -images), networks(images, -images))
 
 
+def test_noise_starts_where_it_will_be_read() -> None:
+    for start in (0.0, 0.25):
+        generator = make_networks(noise_start=start).generator
+        assert [c.noise_strength.item() for c in generator.convs] == [0, start, start, 0, 0]
+
+
 def test_codes_are_mixed_from_a_layer_on() -> None:
     generator = make_networks().generator
     whole = draw_codes(generator, 8, 0.0)

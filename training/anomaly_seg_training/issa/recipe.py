@@ -7,10 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from anomaly_seg_ros.size import Size, SizeError
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.issa.encoder import STRIDES, Encoder
-from anomaly_seg_training.issa.generator import Generator
+from anomaly_seg_training.issa.generator import Generator, StyledConv
 from anomaly_seg_training.pretrained import PACKAGES
 from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
 
@@ -40,6 +42,8 @@ class IssaRecipe(Recipe):
         r1_every: Steps between two penalties, in both stages.
         path_weight: Weight of the path lengths.
         path_every: Steps between two of them.
+        noise_start: Strength of noise, at first, where the encoder will read it. The paper's is 0;
+            a short run then ends before noise says anything, and noise maps cannot hold content.
         style_mixing: Share of the pictures drawn from two codes.
         ema: Decay of the averaged weights per step.
         encoder_steps: Steps of stage 2 at most.
@@ -81,6 +85,7 @@ class IssaRecipe(Recipe):
     r1_every: int = 16
     path_weight: float = 2.0
     path_every: int = 8
+    noise_start: float = 0.0
     style_mixing: float = 0.9
     ema: float = 0.998
     encoder_steps: int = 6000
@@ -116,9 +121,9 @@ class IssaRecipe(Recipe):
             'path_every', 'encoder_steps', 'encoder_channels', 'mask_patch',
         )  # fmt: skip
         self.require_at_least(
-            0, 'r1', 'path_weight', 'judge_r1', 'mse_weight', 'l1_weight', 'perceptual_weight',
-            'adversarial_weight', 'feature_weight', 'code_weight', 'noise_weight',
-            'noise_kl_weight',
+            0, 'r1', 'path_weight', 'noise_start', 'judge_r1', 'mse_weight', 'l1_weight',
+            'perceptual_weight', 'adversarial_weight', 'feature_weight', 'code_weight',
+            'noise_weight', 'noise_kl_weight',
         )  # fmt: skip
         self.require_positive('generator_rate', 'encoder_rate', 'judge_rate')
         self.require_share('generator_share', 'style_mixing', 'ema', 'mask_share')
@@ -160,17 +165,26 @@ class IssaRecipe(Recipe):
 
     def make_generator(self) -> Generator:
         """Return a generator with fresh weights."""
-        return Generator(self.base, self.channels, self.codes, self.depth)
+        generator = Generator(self.base, self.channels, self.codes, self.depth)
+        for layer in self.noise_layers(generator):
+            conv = generator.convs[layer]
+            assert isinstance(conv, StyledConv)
+            nn.init.constant_(conv.noise_strength, self.noise_start)
+        return generator
 
     def make_encoder(self, generator: Generator) -> Encoder:
         """Return an encoder with fresh weights for a generator."""
-        layers = [
+        return Encoder(
+            generator, self.noise_layers(generator), self.encoder_widths, self.encoder_blocks,
+            self.encoder_channels,
+        )  # fmt: skip
+
+    def noise_layers(self, generator: Generator) -> list[int]:
+        """Return the convolutions whose noise the encoder reads."""
+        return [
             layer for layer in range(len(generator.convs))
             if generator.noise_size(layer)[0] in self.noise_heights
         ]  # fmt: skip
-        return Encoder(
-            generator, layers, self.encoder_widths, self.encoder_blocks, self.encoder_channels
-        )
 
 
 def _require_numbers(key: str, values: list[int], count: int | None) -> None:
