@@ -37,7 +37,7 @@ RECIPE: dict[str, Any] = {
     'batch': 4, 'epoch_steps': 2, 'picture_steps': 3, 'generator_steps': 4, 'encoder_steps': 4,
     'r1_every': 2, 'path_every': 2, 'encoder_widths': [4, 4, 8, 8, 8],
     'encoder_blocks': [1, 2, 1, 1], 'encoder_channels': 4, 'noise_heights': [8],
-    'mask_patch': 2, 'perceptual': '', 'l1_weight': 0.5,
+    'mask_patch': 2, 'perceptual': '', 'l1_weight': 0.5, 'noise_floor': 0.2,
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_networks_come_back_from_their_tensors() -> None:
 
 def test_noise_starts_where_it_will_be_read() -> None:
     for start in (0.0, 0.25):
-        generator = make_networks(noise_start=start).generator
+        generator = make_networks(noise_floor=start).generator
         assert [c.noise_strength.item() for c in generator.convs] == [0, start, start, 0, 0]
 
 
@@ -142,13 +142,15 @@ def test_a_run_leaves_weights_and_pictures(trained: Path) -> None:
     assert page.std() > 10
     for stage in ('generator', 'encoder'):
         assert (trained / stage / 'run.json').is_file()
-    # Both networks have moved: the start is the seed's.
     state = load_file(trained / 'generator.safetensors')
+    # Noise that will be read is not lost.
+    assert all(state[f'generator.convs.{n}.noise_strength'] >= 0.1999 for n in (1, 2))
+    # The generator has moved: the start is the seed's.
     torch.manual_seed(0)
     start = GeneratorTraining(IssaRecipe.from_dict(RECIPE), 0, None).generator.state_dict()
     assert all(
         not torch.equal(state[f'generator.{name}'], tensor)
-        for name, tensor in start.items() if 'weight' in name or 'strength' in name
+        for name, tensor in start.items() if 'weight' in name
     )  # fmt: skip
 
 

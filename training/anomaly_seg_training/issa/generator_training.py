@@ -78,6 +78,7 @@ class GeneratorTraining(ManualTraining):
                 every = self.recipe.path_weight * self.recipe.path_every
                 total = total + every * self._path_penalty(len(frames) // 2)
             self.step(total, self.recipe.generator_rate)
+        self.recipe.keep_noise(self.generator)
         self.log_dict({'generator': loss.detach(), 'discriminator': judged.detach()},
                       on_step=False, on_epoch=True)  # fmt: skip
 

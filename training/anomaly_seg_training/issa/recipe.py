@@ -42,8 +42,8 @@ class IssaRecipe(Recipe):
         r1_every: Steps between two penalties, in both stages.
         path_weight: Weight of the path lengths.
         path_every: Steps between two of them.
-        noise_start: Strength of noise, at first, where the encoder will read it. The paper's is 0;
-            a short run then ends before noise says anything, and noise maps cannot hold content.
+        noise_floor: Least strength of noise where the encoder will read it, also at first. Papers
+            have none; short runs then end with hardly any, and noise maps cannot hold content.
         style_mixing: Share of the pictures drawn from two codes.
         ema: Decay of the averaged weights per step.
         encoder_steps: Steps of stage 2 at most.
@@ -85,7 +85,7 @@ class IssaRecipe(Recipe):
     r1_every: int = 16
     path_weight: float = 2.0
     path_every: int = 8
-    noise_start: float = 0.0
+    noise_floor: float = 0.0
     style_mixing: float = 0.9
     ema: float = 0.998
     encoder_steps: int = 6000
@@ -121,7 +121,7 @@ class IssaRecipe(Recipe):
             'path_every', 'encoder_steps', 'encoder_channels', 'mask_patch',
         )  # fmt: skip
         self.require_at_least(
-            0, 'r1', 'path_weight', 'noise_start', 'judge_r1', 'mse_weight', 'l1_weight',
+            0, 'r1', 'path_weight', 'noise_floor', 'judge_r1', 'mse_weight', 'l1_weight',
             'perceptual_weight', 'adversarial_weight', 'feature_weight', 'code_weight',
             'noise_weight', 'noise_kl_weight',
         )  # fmt: skip
@@ -167,10 +167,20 @@ class IssaRecipe(Recipe):
         """Return a generator with fresh weights."""
         generator = Generator(self.base, self.channels, self.codes, self.depth)
         for layer in self.noise_layers(generator):
-            conv = generator.convs[layer]
-            assert isinstance(conv, StyledConv)
-            nn.init.constant_(conv.noise_strength, self.noise_start)
+            nn.init.constant_(self._strength(generator, layer), self.noise_floor)
         return generator
+
+    def keep_noise(self, generator: Generator) -> None:
+        """Raise strengths of noise that are lower than `noise_floor` to it."""
+        if self.noise_floor > 0:
+            for layer in self.noise_layers(generator):
+                self._strength(generator, layer).data.clamp_(min=self.noise_floor)
+
+    @staticmethod
+    def _strength(generator: Generator, layer: int) -> nn.Parameter:
+        conv = generator.convs[layer]
+        assert isinstance(conv, StyledConv)
+        return conv.noise_strength
 
     def make_encoder(self, generator: Generator) -> Encoder:
         """Return an encoder with fresh weights for a generator."""
