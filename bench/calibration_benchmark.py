@@ -34,6 +34,7 @@ from tqdm import tqdm
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.calibration import Promise, least_frames
 from anomaly_seg_ros.calibration.candidates import ScoreSurvey
+from anomaly_seg_ros.calibration.config import EXPECTATION
 from anomaly_seg_ros.calibration.shares import alarm_level, mask_shares
 from anomaly_seg_ros.calibration.thresholds import FrameThresholds, PixelThresholds
 from anomaly_seg_ros.cleanup import CleanupConfig
@@ -51,6 +52,7 @@ PROMISES = (
     Promise(0.001, guarantee='expectation'),
     Promise(0.01, guarantee='expectation'),
     Promise(0.1, 'frame'),
+    Promise(0.1, 'frame', confidence=0.98),
     Promise(0.1, 'frame', 'expectation'),
 )
 SURVEY = 40
@@ -183,7 +185,7 @@ def trials(pool: Pool, output: str, promise: Promise, frames: int, count: int) -
     return {
         'output': output,
         'level': promise.level,
-        'guarantee': promise.guarantee,
+        'guarantee': guarantee(promise),
         'promised': promise.rate,
         'frames': frames,
         'held_out': len(levels) - frames,
@@ -270,16 +272,23 @@ def markdown(content: dict[str, Any]) -> str:
     return '\n'.join(lines) + '\n'
 
 
+def guarantee(promise: Promise) -> str:
+    """Return what a promise guarantees, for a table."""
+    if promise.guarantee == EXPECTATION:
+        return promise.guarantee
+    return f'{promise.guarantee} {promise.confidence:g}'
+
+
 def print_rows(pool: str, rows: list[dict[str, Any]]) -> None:
     """Print one line per promise."""
     print(f'\n{pool}: share of trials within the promised rate')
     print(
-        f'{"output":<28}{"level":>6}{"guarantee":>13}{"promised":>10}{"frames":>8}'
+        f'{"output":<28}{"level":>6}{"guarantee":>18}{"promised":>10}{"frames":>8}'
         f'{"held out":>9}{"within":>8}{"mean":>9}{"largest":>9}'
     )
     for row in rows:
         print(
-            f'{row["output"]:<28}{row["level"]:>6}{row["guarantee"]:>13}{row["promised"]:>10g}'
+            f'{row["output"]:<28}{row["level"]:>6}{row["guarantee"]:>18}{row["promised"]:>10g}'
             f'{row["frames"]:>8}{row["held_out"]:>9}{row["within"]:>8.3f}{row["mean"]:>9.2g}'
             f'{row["largest"]:>9.2g}'
         )
