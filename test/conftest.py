@@ -19,10 +19,9 @@ SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
 
 def _isolate_ros() -> None:
     """Keep this process and its children out of every other ROS graph; before rclpy loads."""
-    # Workers of pytest-xdist, gw0, gw1 and so on, count on from their parent's domain.
-    worker = os.environ.get('PYTEST_XDIST_WORKER')
-    number = os.getpid() if worker is None else os.getppid() + 1 + int(worker.removeprefix('gw'))
-    os.environ['ROS_DOMAIN_ID'] = str(1 + number % 100)
+    # By process, as replays choose theirs: a worker of pytest-xdist must leave its parent's domain,
+    # and none may meet the replays of another.
+    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
