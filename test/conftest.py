@@ -19,8 +19,8 @@ SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
 
 def _isolate_ros() -> None:
     """Keep this process and its children out of every other ROS graph; before rclpy loads."""
-    # By process, as replays choose theirs: a worker of pytest-xdist must leave its parent's domain,
-    # and none may meet the replays of another.
+    # By process, as replays choose theirs: a worker of pytest-xdist must leave its parent's
+    # domain, and must not meet the replays of another.
     os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
