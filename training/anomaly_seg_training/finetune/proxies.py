@@ -45,7 +45,7 @@ def read_proxies(
     return read(annotations, images, rules)
 
 
-def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer:
+def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer[Any]:
     """Make the recipe's mixer with its proxies and its aligner.
 
     Objects stand on the segmenter's drivable classes unless the recipe says otherwise.

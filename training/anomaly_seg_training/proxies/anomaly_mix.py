@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import CITYSCAPES
-from anomaly_seg_training.proxies.base import Aligner, Mixed, Proxy
+from anomaly_seg_training.proxies.base import Mixed, Proxy
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer
 from anomaly_seg_training.proxies.paste import Canvas, scaled
 from anomaly_seg_training.recipe_file import require
@@ -55,19 +54,10 @@ class AnomalyMixConfig(MixerConfig):
 
 
 @MIXERS.register('anomaly_mix')
-class AnomalyMix(ProxyMixer):
+class AnomalyMix(ProxyMixer[AnomalyMixConfig]):
     """Paste objects."""
 
     config_type = AnomalyMixConfig
-
-    def __init__(
-        self,
-        proxies: Sequence[Proxy],
-        config: MixerConfig | None = None,
-        aligner: Aligner | None = None,
-    ) -> None:
-        super().__init__(proxies, config, aligner)
-        self.config = config if isinstance(config, AnomalyMixConfig) else AnomalyMixConfig()
 
     def mix(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator

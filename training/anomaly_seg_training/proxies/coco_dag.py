@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import IGNORE
-from anomaly_seg_training.proxies.base import Aligner, Mixed, Proxy
+from anomaly_seg_training.proxies.base import Mixed, Proxy
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer
 from anomaly_seg_training.proxies.paste import RIM, Canvas, scaled
 from anomaly_seg_training.recipe_file import require
@@ -60,7 +59,7 @@ class CocoDagConfig(MixerConfig):
 
 
 @MIXERS.register('coco_dag')
-class CocoDag(ProxyMixer):
+class CocoDag(ProxyMixer[CocoDagConfig]):
     """Paste one object so that the picture given is what the split at its centre leaves.
 
     The paper pastes into a whole frame, splits it at the object's centre and trains on crops of
@@ -70,15 +69,6 @@ class CocoDag(ProxyMixer):
     """
 
     config_type = CocoDagConfig
-
-    def __init__(
-        self,
-        proxies: Sequence[Proxy],
-        config: MixerConfig | None = None,
-        aligner: Aligner | None = None,
-    ) -> None:
-        super().__init__(proxies, config, aligner)
-        self.config = config if isinstance(config, CocoDagConfig) else CocoDagConfig()
 
     def mix(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import IGNORE
-from anomaly_seg_training.proxies.base import Aligner, Box, Mixed, Proxy
+from anomaly_seg_training.proxies.base import Box, Mixed, Proxy
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer
 from anomaly_seg_training.recipe_file import require
 
@@ -47,20 +46,11 @@ class MaxEntConfig(MixerConfig):
 
 
 @MIXERS.register('maxent')
-class MaxEnt(ProxyMixer):
+class MaxEnt(ProxyMixer[MaxEntConfig]):
     """Replace the scene by a random crop of a photograph."""
 
     config_type = MaxEntConfig
     reads = 'photographs'
-
-    def __init__(
-        self,
-        proxies: Sequence[Proxy],
-        config: MixerConfig | None = None,
-        aligner: Aligner | None = None,
-    ) -> None:
-        super().__init__(proxies, config, aligner)
-        self.config = config if isinstance(config, MaxEntConfig) else MaxEntConfig()
 
     def mix(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator

@@ -7,7 +7,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,10 @@ class MixerConfig(Recipe):
         self.require_share('probability')
 
 
-class ProxyMixer(ABC):
+ConfigT = TypeVar('ConfigT', bound=MixerConfig)
+
+
+class ProxyMixer(ABC, Generic[ConfigT]):
     """A mixer that draws from a list of proxies.
 
     Args:
@@ -48,13 +51,13 @@ class ProxyMixer(ABC):
         ProxyError: There is no proxy, or the configuration is another mixer's.
     """
 
-    config_type: ClassVar[type[MixerConfig]]
+    config_type: type[ConfigT]
     reads: ClassVar[str] = 'objects'
 
     def __init__(
         self,
         proxies: Sequence[Proxy],
-        config: MixerConfig | None = None,
+        config: ConfigT | None = None,
         aligner: Aligner | None = None,
     ) -> None:
         if not proxies:
@@ -64,14 +67,14 @@ class ProxyMixer(ABC):
             msg = f'received a {type(config).__name__}, expected {self.config_type.__name__}'
             raise ProxyError(msg)
         self.proxies = proxies
-        self.probability = (config or self.config_type()).probability
+        self.config = config or self.config_type()
         self.aligner = aligner
 
     def __call__(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
     ) -> Mixed:
         """Mix a proxy into the picture, or, with 1 - `probability`, return it as it is."""
-        if rng.random() >= self.probability:
+        if rng.random() >= self.config.probability:
             return Mixed(image, labels, np.zeros(labels.shape, bool))
         return self.mix(image, labels, rng)
 
@@ -86,7 +89,7 @@ class ProxyMixer(ABC):
         return self.proxies[int(rng.integers(len(self.proxies)))]
 
 
-MIXERS: Registry[type[ProxyMixer]] = Registry('mixer')
+MIXERS: Registry[type[ProxyMixer[Any]]] = Registry('mixer')
 
 
 def create_mixer(
@@ -94,7 +97,7 @@ def create_mixer(
     proxies: Sequence[Proxy],
     options: Mapping[str, Any] | None = None,
     aligner: Aligner | None = None,
-) -> ProxyMixer:
+) -> ProxyMixer[Any]:
     """Return a mixer by its name.
 
     Args:
