@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
@@ -20,6 +21,8 @@ from anomaly_seg_training.data import Example
 from anomaly_seg_training.photometric import distort
 from anomaly_seg_training.restyle import Style, restyle
 from anomaly_seg_training.teacher import Lesson
+
+T = TypeVar('T')
 
 _POINTS = 200
 """Places remembered per class and image, enough for crops all over a class."""
@@ -212,3 +215,20 @@ def single_threaded_worker(worker: int) -> None:
     del worker
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+def crop_loader(crops: Dataset[T], batch: int, workers: int) -> DataLoader[T]:
+    """Return a loader of whole batches of crops, which are drawn at random already.
+
+    Args:
+        crops: Read in order.
+        batch: Crops of a batch.
+        workers: Processes with one thread each; 0 loads in this one.
+    """
+    return DataLoader(
+        crops,
+        batch,
+        num_workers=workers,
+        drop_last=True,
+        worker_init_fn=single_threaded_worker if workers else None,
+    )

@@ -14,6 +14,7 @@ from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
 
 NATIVE = 'native'
 INTERRUPTED = 130
@@ -36,15 +37,9 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         '--bundle', action='append', default=[],
         help="a bundle's folder, or default; may be repeated",
     )  # fmt: skip
-    model.add_argument(
-        '--checkpoint', type=Path, metavar='FILE',
-        help='weights of a network that takes RGB / 255, run by torch at --network-size',
-    )  # fmt: skip
-    model.add_argument('--segmenter', default='erfnet', help='of --checkpoint: %(default)s')
-    model.add_argument(
-        '--option', action='append', default=[], metavar='KEY=VALUE',
-        help='of --segmenter; may be repeated',
-    )  # fmt: skip
+    add_checkpoint_arguments(
+        model, 'weights of a network that takes RGB / 255, run by torch at --network-size'
+    )
     model.add_argument('--scores', metavar='A,B', default='all', help='default: %(default)s')
     model.add_argument(
         '--refinements', metavar='A,B', default='none',
@@ -55,9 +50,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         '--zooms', metavar='A,B', default='1', help='mean over zooms, 1 to 4 (default: 1)'
     )
-    model.add_argument('--engine', default='auto', help='default: %(default)s')
-    model.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
-    model.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_engine_arguments(model)
     how = parser.add_argument_group('how')
     how.add_argument(
         '--protocol', metavar='NAME', help='default: that by which each set is published'

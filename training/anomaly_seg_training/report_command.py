@@ -16,6 +16,7 @@ from typing import Any
 from anomaly_seg_ros import __version__
 from anomaly_seg_ros.provenance import command_line
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
 
 RANK_NAMES = {'ap': 'AP', 'auroc': 'AUROC', 'fpr95': 'FPR95'}
 _OF_IMAGES = ('image', 'auroc', 'ap', 'fpr95', 'best_f1', 'pixels', 'anomalous_pixels')
@@ -46,18 +47,9 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         '--bundle', action='append', default=[],
         help="a bundle's folder, or default; may be repeated",
     )  # fmt: skip
-    pictures.add_argument(
-        '--checkpoint', type=Path, metavar='FILE', help='weights, as `evaluate` takes them'
-    )
-    pictures.add_argument('--segmenter', default='erfnet', help='of --checkpoint: %(default)s')
-    pictures.add_argument(
-        '--option', action='append', default=[], metavar='KEY=VALUE',
-        help='of --segmenter; may be repeated',
-    )  # fmt: skip
+    add_checkpoint_arguments(pictures, 'weights, as `evaluate` takes them')
     pictures.add_argument('--fusion', type=Path, metavar='FILE', help='where it was used')
-    pictures.add_argument('--engine', default='auto', help='default: %(default)s')
-    pictures.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
-    pictures.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_engine_arguments(pictures)
     pictures.add_argument(
         '--gallery', type=int, default=3, metavar='N',
         help='worst and as many best images of each set and model (default: %(default)s)',

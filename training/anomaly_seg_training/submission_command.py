@@ -14,6 +14,7 @@ from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
 
 if TYPE_CHECKING:
     from anomaly_seg_training.evaluation import Model
@@ -49,22 +50,14 @@ def _add_write_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     model = parser.add_argument_group('what computes the scores')
     model.add_argument('--bundle', help="a bundle's folder, or default")
-    model.add_argument(
-        '--checkpoint', type=Path, metavar='FILE',
-        help='instead: weights of a network that takes RGB / 255, run at --network-size',
-    )  # fmt: skip
-    model.add_argument('--segmenter', default='erfnet', help='of --checkpoint: %(default)s')
-    model.add_argument(
-        '--option', action='append', default=[], metavar='KEY=VALUE',
-        help='of --segmenter; may be repeated',
-    )  # fmt: skip
+    add_checkpoint_arguments(
+        model, 'instead: weights of a network that takes RGB / 255, run at --network-size'
+    )
     model.add_argument('--score', default='', help="default: the bundle's")
     model.add_argument('--refinement', default='', help="default: the bundle's")
     model.add_argument('--fusion', type=Path, metavar='FILE', help='offers the score fused')
     model.add_argument('--flip', action='store_true', help='mean with the mirrored image')
-    model.add_argument('--engine', default='auto', help='default: %(default)s')
-    model.add_argument('--device', default='auto', help='auto, cpu or cuda (default: auto)')
-    model.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_engine_arguments(model)
     model.add_argument('--network-size', metavar='WxH', help='with --engine torch')
     parser.add_argument(
         '--centre', default='0', metavar='NUMBER',

@@ -26,7 +26,7 @@ from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
-from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
+from anomaly_seg_training.dataset import Crops, Source, crop_loader
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
@@ -81,14 +81,7 @@ class CropsModule(lightning.LightningDataModule):
             recipe.style_source,
             recipe.style_share,
         )
-        workers = self.settings.workers
-        return DataLoader(
-            crops,
-            recipe.batch,
-            num_workers=workers,
-            drop_last=True,
-            worker_init_fn=single_threaded_worker if workers else None,
-        )
+        return crop_loader(crops, recipe.batch, self.settings.workers)
 
 
 class Reporter(Callback):

@@ -22,7 +22,7 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_training.alignment.adain_network import AdainNet, adain, moments
 from anomaly_seg_training.crops import choose_box, crop_image
 from anomaly_seg_training.data import READERS, Example
-from anomaly_seg_training.dataset import single_threaded_worker
+from anomaly_seg_training.dataset import crop_loader
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.recipe_file import Recipe, require
 from anomaly_seg_training.run_settings import RunSettings
@@ -148,16 +148,13 @@ class PairsModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return this epoch's pairs in order; they are drawn at random already."""
-        recipe, trainer, workers = self.recipe, self.trainer, self.settings.workers
+        recipe, trainer = self.recipe, self.trainer
         world = trainer.world_size if trainer is not None else 1
         pairs = StylePairs(
             *self.sources, recipe, recipe.epoch_steps * recipe.batch * world, self.settings.seed,
             trainer.current_epoch if trainer is not None else 0,
         )  # fmt: skip
-        return DataLoader(
-            pairs, recipe.batch, num_workers=workers, drop_last=True,
-            worker_init_fn=single_threaded_worker if workers else None,
-        )  # fmt: skip
+        return crop_loader(pairs, recipe.batch, self.settings.workers)
 
 
 class AdainTraining(TimedModule):

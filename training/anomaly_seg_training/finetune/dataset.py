@@ -18,7 +18,7 @@ from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.models import Segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.dataset import Crops, Source, single_threaded_worker
+from anomaly_seg_training.dataset import Crops, Source, crop_loader
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.proxies import Mixer
@@ -97,14 +97,7 @@ class MixedCropsModule(lightning.LightningDataModule):
             features=0,
             distorted=recipe.distort,
         )
-        workers = self.settings.workers
-        return DataLoader(
-            MixedCrops(crops, self.mixer),
-            recipe.batch,
-            num_workers=workers,
-            drop_last=True,
-            worker_init_fn=single_threaded_worker if workers else None,
-        )
+        return crop_loader(MixedCrops(crops, self.mixer), recipe.batch, self.settings.workers)
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.dataset import single_threaded_worker
+from anomaly_seg_training.dataset import crop_loader
 from anomaly_seg_training.issa.recipe import IssaRecipe
 from anomaly_seg_training.run_settings import RunSettings
 
@@ -76,12 +76,8 @@ class FramesModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[torch.Tensor]:
         """Return this epoch's crops in order; they are drawn at random already."""
-        workers = self.settings.workers
         crops = FrameCrops(
             self.sources, self.recipe, self.recipe.epoch_steps * self.batch, self.settings.seed,
             self.trainer.current_epoch if self.trainer is not None else 0,
         )  # fmt: skip
-        return DataLoader(
-            crops, self.batch, num_workers=workers, drop_last=True,
-            worker_init_fn=single_threaded_worker if workers else None,
-        )  # fmt: skip
+        return crop_loader(crops, self.batch, self.settings.workers)
