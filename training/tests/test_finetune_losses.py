@@ -21,6 +21,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     'topk_ovr': {'k': 3, 'slope': 1.5},
     'ovr': {'slope': 0.7},
     'uniform': {},
+    'kl': {},
+    'entropy_ratio': {'share': 0.02},
     # Margins on both sides of these logits' energies, so that hinges are partly active.
     'energy': {'m_in': -3.0, 'm_out': -2.5},
     'maxent': {'alpha': 0.8},
@@ -80,6 +82,26 @@ def _uniform(z: Tensor, labels: Tensor, ood: Tensor) -> list[float]:
         values = z[n, :, y, x].tolist()
         result.append(_lse(values) - _mean(values))
     return result
+
+
+def _kl(z: Tensor, labels: Tensor, ood: Tensor) -> float:
+    losses = []
+    for n, y, x in _each(labels, ood, 'unknown'):
+        values = z[n, :, y, x].tolist()
+        shares = [math.exp(v - _lse(values)) for v in values]
+        losses.append(-sum(1 / CLASSES * math.log(s / (1 / CLASSES)) for s in shares))
+    return _mean(losses)
+
+
+def _entropy_ratio(z: Tensor, labels: Tensor, ood: Tensor, share: float) -> float:
+    losses = []
+    r = share * math.log(CLASSES)
+    for n, y, x in _each(labels, ood, 'unknown'):
+        values = z[n, :, y, x].tolist()
+        shares = [math.exp(v - _lse(values)) for v in values]
+        entropy = -sum(s * math.log(s) for s in shares)
+        losses.append((math.log(CLASSES) + r) / (entropy + r) - 1)
+    return _mean(losses)
 
 
 def _hinges(z: Tensor, labels: Tensor, ood: Tensor, m_in: float, m_out: float) -> float:
@@ -151,6 +173,11 @@ REFERENCES: dict[str, tuple[Reference, Reference]] = {
         lambda z, y, o: _mean(_cross_entropies(z, y, o)),
         lambda z, y, o: _mean(_uniform(z, y, o)),
     ),
+    'kl': (lambda z, y, o: _mean(_cross_entropies(z, y, o)), _kl),
+    'entropy_ratio': (
+        lambda z, y, o: _mean(_cross_entropies(z, y, o)),
+        lambda z, y, o: _entropy_ratio(z, y, o, 0.02),
+    ),
     'energy': (
         lambda z, y, o: _mean(_cross_entropies(z, y, o)),
         lambda z, y, o: _hinges(z, y, o, -3.0, -2.5),
@@ -179,6 +206,44 @@ def test_all_classes_are_the_same_as_the_k_largest_of_all() -> None:
     pixels = _pixels()
     topk = create_loss('topk_ovr', {'k': CLASSES, 'slope': 2.0})
     assert torch.equal(topk.unknown(*pixels), create_loss('ovr', {}).unknown(*pixels))
+
+
+@pytest.mark.parametrize('classes', [2, 12, 13, 19])
+@pytest.mark.parametrize('kind', [torch.float32, torch.float64])
+@pytest.mark.parametrize('height', [0.0, -7.3, 1e4])
+def test_equal_probabilities_cost_exactly_nothing(
+    classes: int, kind: torch.dtype, height: float
+) -> None:
+    logits = torch.full((1, classes, 3, 4), height, dtype=kind)
+    labels, ood = torch.full((1, 3, 4), 255), torch.ones(1, 3, 4, dtype=torch.bool)
+    for name in ('kl', 'entropy_ratio'):
+        assert float(create_loss(name, {}).unknown(logits, labels, ood)) == 0
+
+
+@pytest.mark.parametrize('kind', [torch.float32, torch.float64])
+def test_certainty_costs_a_hundred_of_the_entropy_ratio(kind: torch.dtype) -> None:
+    """With N = 12 and r = 0.01 ln N, as in the paper; no other pixel costs more."""
+    logits = torch.zeros(1, 12, 1, 1, dtype=kind)
+    logits[0, 4] = 1000
+    labels, ood = torch.full((1, 1, 1), 255), torch.ones(1, 1, 1, dtype=torch.bool)
+    loss = create_loss('entropy_ratio', {})
+    assert float(loss.unknown(logits, labels, ood)) == pytest.approx(100, rel=1e-4)
+    values = [float(loss.unknown(logits / scale, labels, ood)) for scale in (200, 400, 1000)]
+    assert 100 > values[0] > values[1] > values[2] > 0
+
+
+def test_the_divergence_is_the_uniform_loss_less_its_least_value() -> None:
+    pixels = _pixels()
+    uniform, kl = (create_loss(name, {}).unknown(*pixels) for name in ('uniform', 'kl'))
+    assert float(uniform - kl) == pytest.approx(math.log(CLASSES), rel=1e-12)
+
+
+def test_the_entropy_ratio_of_one_class_is_a_clear_error() -> None:
+    labels, ood = torch.full((1, 1, 1), 255), torch.ones(1, 1, 1, dtype=torch.bool)
+    with pytest.raises(RecipeError, match='entropy_ratio for one class, expected at least 2'):
+        create_loss('entropy_ratio', {}).unknown(torch.zeros(1, 1, 1, 1), labels, ood)
+    with pytest.raises(RecipeError, match='share is 0, expected more than 0'):
+        create_loss('entropy_ratio', {'share': 0})
 
 
 def test_fewer_and_larger_logits_weigh_more() -> None:

@@ -6,7 +6,7 @@ All losses see the logits of one grid of pixels. Sums and means are over pixels 
 
 >>> from anomaly_seg_training.finetune.losses import OOD_LOSSES
 >>> OOD_LOSSES.names()
-['topk_ovr', 'ovr', 'uniform', 'energy', 'maxent', 'pebal']
+['topk_ovr', 'ovr', 'uniform', 'kl', 'entropy_ratio', 'energy', 'maxent', 'pebal']
 """
 
 from __future__ import annotations
@@ -156,6 +156,71 @@ class Uniform(OodLoss):
         """Return the mean of -1 / C sum log softmax, at least ln C where there are pixels."""
         del labels
         return _mean(-_rows(logits, ood).log_softmax(1).mean(1))
+
+
+def divergence_from_uniform(rows: Tensor) -> Tensor:
+    """Return ln N - H(softmax), the KL divergence from the softmax to the uniform distribution.
+
+    Args:
+        rows: (P, N) logits.
+
+    Returns:
+        (P,) from 0, exactly, where all logits are equal, to ln N where one of them rules.
+    """
+    below = rows - rows.amax(1, keepdim=True).detach()
+    weights = below.exp()
+    total = weights.sum(1)
+    # The mean of ones is one and its logarithm zero, without a rounding that ln N would have.
+    return (weights * below).sum(1) / total - (total / rows.shape[1]).log()
+
+
+@OOD_LOSSES.register('kl')
+class Kl(OodLoss):
+    """KL divergence from the uniform distribution to the softmax of unknown pixels, mean of them.
+
+    -sum z log(S / z) with z = 1 / N: `Uniform` less ln N, so that 0 is its least value. Lu et al.,
+    Anomaly-Aware Semantic Segmentation by Leveraging Synthetic-Unknown Data, 2021, equation 4.
+    """
+
+    def unknown(self, logits: Tensor, labels: Tensor, ood: Tensor) -> Tensor:
+        """Return equation 4; exactly 0 where all logits of a pixel are equal."""
+        del labels
+        rows = _rows(logits, ood)
+        below = rows - rows.amax(1, keepdim=True).detach()
+        return _mean((below.exp().sum(1) / rows.shape[1]).log() - below.mean(1))
+
+
+@OOD_LOSSES.register('entropy_ratio')
+class EntropyRatio(OodLoss):
+    """(ln N + r) / (H + r) - 1 of unknown pixels, with H the entropy of the softmax; their mean.
+
+    0 where all classes are equally likely and, with r = 0.01 ln N, 100 where one is certain. Its
+    gradient grows with 1 / (H + r)^2: the first steps on pixels of which the network is certain
+    need a `gradient_clip`. Lu et al. 2021, equation 6.
+
+    Args:
+        share: r / ln N, more than 0; 0.01 in the paper.
+    """
+
+    def __init__(self, share: float = 0.01) -> None:
+        _require(share > 0, f'share is {share}, expected more than 0')
+        self.share = share
+
+    def unknown(self, logits: Tensor, labels: Tensor, ood: Tensor) -> Tensor:
+        """Return equation 6; exactly 0 where all logits of a pixel are equal.
+
+        Raises:
+            RecipeError: There is one class, whose entropy is always 0.
+        """
+        del labels
+        rows = _rows(logits, ood)
+        if rows.shape[1] < 2:
+            msg = "recipe key 'loss': received entropy_ratio for one class, expected at least 2"
+            raise RecipeError(msg)
+        most = math.log(rows.shape[1])
+        missing = divergence_from_uniform(rows)
+        # (ln N + r - H - r) / (H + r): a difference of equals would not be exactly 0.
+        return _mean(missing / (most - missing + self.share * most))
 
 
 @OOD_LOSSES.register('energy')
