@@ -11,6 +11,7 @@ from pathlib import Path
 
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_training import tables_command
+from anomaly_seg_training.ablation_command import add_ablation_arguments
 from anomaly_seg_training.adain_command import add_adain
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.finetune.command import add_finetune
@@ -77,6 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_proxies_arguments(proxies)
 
+    ablation = commands.add_parser(
+        'ablation', help='fine-tune by variants of one short schedule and compare them'
+    )
+    add_ablation_arguments(ablation)
+
     tables = commands.add_parser('tables', help='make the tables of results')
     table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')
     refinements = table_kinds.add_parser(
@@ -87,6 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
     tables_command.add_markdown_arguments(markdown)
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
+    ablations = table_kinds.add_parser('ablations', help='the tables of `ablation`')
+    tables_command.add_ablations_arguments(ablations)
 
     add_submission(commands)
 

@@ -42,8 +42,9 @@ def add_proxies_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.alignment import TRAINED
     from anomaly_seg_training.data import coco
-    from anomaly_seg_training.proxies_sheet import TRAINED, SheetSettings, write_sheet
+    from anomaly_seg_training.proxies_sheet import SheetSettings, write_sheet
 
     if arguments.rows < 1:
         msg = f'received --rows {arguments.rows}, expected at least 1'

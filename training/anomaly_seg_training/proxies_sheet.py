@@ -16,7 +16,7 @@ from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.render import contact_sheet
-from anomaly_seg_training.alignment import ALIGNERS, StyleAligner, create_aligner
+from anomaly_seg_training.alignment import ALIGNERS, TRAINED, StyleAligner, create_aligner
 from anomaly_seg_training.data import cityscapes
 from anomaly_seg_training.data.labelled import collect
 from anomaly_seg_training.errors import LabError
@@ -31,8 +31,6 @@ from anomaly_seg_training.proxies.paste import Canvas, scaled
 
 Image = NDArray[np.uint8]
 
-TRAINED = ('adain', 'issa')
-"""Aligners that need weights."""
 _CELL = 240
 _SCENES = 8
 _CROP = 512

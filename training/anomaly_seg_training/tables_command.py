@@ -83,6 +83,13 @@ def add_papers_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_papers)
 
 
+def add_ablations_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``tables ablations``."""
+    parser.add_argument('file', type=Path, help='the .json file that `ablation` wrote')
+    parser.add_argument('--out', type=Path, help='the .md file (default: beside the .json file)')
+    parser.set_defaults(run=_ablations)
+
+
 def _refinements(arguments: argparse.Namespace) -> None:
     import cv2
     import torch
@@ -147,6 +154,18 @@ def _papers(arguments: argparse.Namespace) -> None:
     with atomic_path(arguments.out) as temporary:
         temporary.write_text(text, 'utf-8')
     print(arguments.out)
+
+
+def _ablations(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.ablation.markdown import markdown
+    from anomaly_seg_training.ablation.results import read_ablations
+
+    content = read_ablations(arguments.file)
+    text = markdown(content, f'anomaly-seg-lab tables ablations {arguments.file.name}')
+    out = arguments.out or arguments.file.with_suffix('.md')
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, 'utf-8')
+    print(out)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -24,8 +24,12 @@ from anomaly_seg_training.alignment.issa import IssaAligner, IssaConfig
 from anomaly_seg_training.alignment.lab import LabAligner, LabConfig
 from anomaly_seg_training.alignment.none import NoAlignment
 
+TRAINED = ('adain', 'issa')
+"""Aligners that need weights."""
+
 __all__ = [
     'ALIGNERS',
+    'TRAINED',
     'AdainAligner',
     'AdainConfig',
     'AlignerConfig',
