@@ -7,6 +7,7 @@ from anomaly_seg_ros.bundle.card import Card, GraphFile, SegmenterSpec, Threshol
 from anomaly_seg_ros.bundle.errors import BundleError
 from anomaly_seg_ros.bundle.onnx_graph import OnnxGraph
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
+from anomaly_seg_ros.bundle.resynthesis import ResynthesisSpec
 from anomaly_seg_ros.bundle.write import write_bundle
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     'GraphFile',
     'OnnxGraph',
     'Preprocessing',
+    'ResynthesisSpec',
     'SegmenterSpec',
     'Threshold',
     'WeightsFile',

@@ -11,6 +11,8 @@ from typing import Any
 from anomaly_seg_ros.bundle.errors import BundleError
 from anomaly_seg_ros.bundle.fields import Fields, plain_name
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
+from anomaly_seg_ros.bundle.resynthesis import SCORE as RESYNTHESIS_SCORE
+from anomaly_seg_ros.bundle.resynthesis import ResynthesisSpec
 from anomaly_seg_ros.classes import ClassSet
 from anomaly_seg_ros.refinement.names import (
     NONE,
@@ -79,6 +81,7 @@ class Card:
         score_range: (low, high) of `output` for display, from normal data.
         calibration: Per output at least ``threshold``, ``method`` and ``score_range`` (low,
             high), with what they were found on.
+        resynthesis: The networks of a re-synthesis detector, None for a segmenter with scores.
         licence: Free texts by topic.
         training: How it was trained.
         measured: What was measured with it.
@@ -109,6 +112,7 @@ class Card:
     refinements: tuple[str, ...] = (NONE,)
     refinement: str = NONE
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resynthesis: ResynthesisSpec | None = None
 
     def __post_init__(self) -> None:
         """Refuse cards that contradict themselves."""
@@ -125,6 +129,7 @@ class Card:
             msg = f'the card uses the score {self.score!r}, expected one of {self.scores!r}'
             raise BundleError(msg)
         self._check_refinements()
+        self._check_resynthesis()
         if max(self.input_size) > MAX_SIDE:
             msg = f'the card has the input size {self.input_size}, expected sides <= {MAX_SIDE}'
             raise BundleError(msg)
@@ -159,6 +164,19 @@ class Card:
             msg = (
                 f'the card uses the refinement {self.refinement!r:.80}, '
                 f'expected one of {self.refinements!r}'
+            )
+            raise BundleError(msg)
+
+    def _check_resynthesis(self) -> None:
+        offered = RESYNTHESIS_SCORE in self.scores
+        if offered != (self.resynthesis is not None):
+            have, lack = ('score', 'networks') if offered else ('networks', 'score')
+            msg = f'the card has the {have} of {RESYNTHESIS_SCORE} and not its {lack}'
+            raise BundleError(msg)
+        if self.resynthesis is not None and self.resynthesis.classes != len(self.classes):
+            msg = (
+                f'the re-synthesis networks of the card are for {self.resynthesis.classes} '
+                f'classes, and its segmenter knows {len(self.classes)}: train them for this one'
             )
             raise BundleError(msg)
 
@@ -231,6 +249,11 @@ class Card:
             refinements=fields.texts('refinements') if fields.has('refinements') else (NONE,),
             refinement=fields.text('refinement') if fields.has('refinement') else NONE,
             calibration=_calibration(fields),
+            resynthesis=(
+                ResynthesisSpec.from_fields(fields.child('resynthesis'))
+                if fields.has('resynthesis')
+                else None
+            ),
         )
         fields.finish()
         return card
@@ -238,7 +261,7 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """Return the card as JSON holds it."""
         graph, weights, threshold = self.graph, self.weights, self.threshold
-        return {
+        content: dict[str, Any] = {
             'format_version': self.format_version,
             'name': self.name,
             'description': self.description,
@@ -268,6 +291,9 @@ class Card:
             'measured': self.measured,
             'hashes': self.hashes,
         }
+        if self.resynthesis is not None:
+            content['resynthesis'] = self.resynthesis.to_json()
+        return content
 
 
 def _segmenter(fields: Fields) -> SegmenterSpec:

@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.detector.graph import LABELS, Detector
-from anomaly_seg_ros.detector.portable import PortableDetector
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.refinement import NONE, ClassStatistics, split_output, statistics_table
@@ -68,7 +67,7 @@ def export(detector: Detector, path: Path | str) -> None:
         try:
             statistics = _neutral_statistics(detector)
             torch.onnx.export(
-                PortableDetector(detector).eval(),
+                detector.portable().eval(),
                 (example, statistics)[: len(names)],
                 str(temporary),
                 dynamo=True,

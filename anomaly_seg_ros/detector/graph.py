@@ -69,7 +69,7 @@ class Detector(nn.Module):
         self.drivable = tuple(drivable)
         self.vde = vde or VdeConfig()
         for name in self.score_names:
-            SCORES.get(name)
+            self._check_score(name)
         self.output_names = (LABELS, CONFIDENCE, *output_names(self.score_names, self.refinements))
         mean = torch.tensor(preprocessing.mean).view(1, 3, 1, 1)
         std = torch.tensor(preprocessing.std).view(1, 3, 1, 1)
@@ -120,7 +120,7 @@ class Detector(nn.Module):
                     f'received statistics of shape {tuple(statistics.shape)}, expected {expected}'
                 )
                 raise RefinementError(msg)
-        maps = _Maps(self, logits, statistics)
+        maps = _Maps(self, logits, image, statistics)
         size = (image.shape[1], image.shape[2])
         return {name: self._output(name, maps, size) for name in outputs}
 
@@ -136,6 +136,21 @@ class Detector(nn.Module):
         if logits.shape[2:] != size:
             logits = F.interpolate(logits, size, mode='bilinear', align_corners=False)
         return DenseLogits(logits)
+
+    def portable(self) -> Detector:
+        """Return this detector in the form that portable runtimes run fastest."""
+        from anomaly_seg_ros.detector.portable import PortableDetector
+
+        return PortableDetector(self)
+
+    def _check_score(self, name: str) -> None:
+        """Raise a KeyError if a score is unknown."""
+        SCORES.get(name)
+
+    def _score(self, name: str, logits: Logits, image: Tensor) -> Tensor:
+        """Return a score at the network's size, (N, 1, h, w)."""
+        del image
+        return self._as_map(SCORES.get(name)(logits))
 
     def _as_map(self, values: Tensor) -> Tensor:
         """Bring a reduction to (N, 1, h, w)."""
@@ -159,13 +174,15 @@ class Detector(nn.Module):
 class _Maps:
     """What outputs of one run share: labels and scores in image order, (N, 1, h, w)."""
 
-    def __init__(self, detector: Detector, logits: Logits, statistics: Tensor | None) -> None:
+    def __init__(
+        self, detector: Detector, logits: Logits, image: Tensor, statistics: Tensor | None
+    ) -> None:
         self.logits = logits
         # Nothing here may refer to this object itself: a cycle would keep all logits until Python
         # looks for garbage, gigabytes for large images.
         self._refined = RefinedScores(
             lambda: detector._as_map(logits.labels)[:, 0],
-            lambda name: detector._as_map(SCORES.get(name)(logits))[:, 0],
+            lambda name: detector._score(name, logits, image)[:, 0],
             detector.score_names,
             statistics,
             detector.drivable,

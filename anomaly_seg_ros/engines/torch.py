@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.bundle import Bundle, BundleError
-from anomaly_seg_ros.detector import Detector
+from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.detector import Detector, create_detector
 from anomaly_seg_ros.engines.base import (
     LABELS,
     EngineError,
@@ -21,7 +21,6 @@ from anomaly_seg_ros.engines.base import (
     check_outputs,
     failure,
 )
-from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.refinement import needs_statistics, statistics_table
 from anomaly_seg_ros.size import Size
 
@@ -50,22 +49,8 @@ class TorchEngine:
         self.device = 'cuda' if device != 'cpu' and torch.cuda.is_available() else 'cpu'
         if threads > 0:
             torch.set_num_threads(threads)
-        weights = bundle.file('weights')
         card = bundle.card
-        try:
-            segmenter = create_segmenter(card.segmenter.name, **_options(bundle))
-            load_weights(segmenter, weights)
-            detector = Detector(
-                segmenter,
-                card.preprocessing,
-                card.input_size,
-                card.scores,
-                card.refinements,
-                card.classes.drivable,
-            )
-        except KeyError as error:
-            msg = f'the card of {bundle.path} names an {error.args[0]}'
-            raise BundleError(msg) from error
+        detector = create_detector(bundle)
         try:
             self._detector: Detector | None = detector.eval().to(self.device)
             table = statistics_table(card.statistics, card.scores, len(card.classes))
@@ -108,11 +93,6 @@ class TorchEngine:
         self._detector = None
         if self.device == 'cuda':
             torch.cuda.empty_cache()
-
-
-def _options(bundle: Bundle) -> dict[str, Any]:
-    """Return the segmenter's options; unless they say otherwise it has the card's classes."""
-    return {'num_classes': len(bundle.card.classes), **bundle.card.segmenter.options}
 
 
 def _writable(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from anomaly_seg_ros.models.erfnet import ERFNet
 from anomaly_seg_ros.models.litenet import LiteNet
 from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 from anomaly_seg_ros.models.streetnet import StreetNet
-from anomaly_seg_ros.models.weights import load_weights, read_state_dict
+from anomaly_seg_ros.models.weights import load_state, load_weights, read_state_dict
 
 __all__ = [
     'SEGMENTERS',
@@ -33,6 +33,7 @@ __all__ = [
     'deeplab',
     'erfnet',
     'litenet',
+    'load_state',
     'load_weights',
     'read_state_dict',
     'smp',

@@ -26,10 +26,23 @@ def load_weights(segmenter: nn.Module, path: Path | str) -> None:
     Raises:
         ModelError: The file is missing, unsafe or corrupt, or does not fit the network.
     """
-    state: Mapping[str, torch.Tensor] = read_state_dict(path)
-    if isinstance(segmenter, Segmenter):
-        state = segmenter.translate(state)
-    expected = segmenter.state_dict()
+    load_state(segmenter, read_state_dict(path), str(path))
+
+
+def load_state(network: nn.Module, state: Mapping[str, torch.Tensor], source: str) -> None:
+    """Load tensors into a network; every one must match by name and shape.
+
+    Args:
+        network: Receives the weights, in its own floating type.
+        state: Tensors by name.
+        source: Where they come from, for error messages.
+
+    Raises:
+        ModelError: They do not fit the network.
+    """
+    if isinstance(network, Segmenter):
+        state = network.translate(state)
+    expected = network.state_dict()
     missing = [name for name in expected if name not in state]
     unexpected = [name for name in state if name not in expected]
     misfits = [
@@ -48,11 +61,11 @@ def load_weights(segmenter: nn.Module, path: Path | str) -> None:
             if names
         ]
         msg = (
-            f'{path} does not fit {type(segmenter).__name__}: {"; ".join(parts)}; '
-            'build the segmenter with the options that the checkpoint was trained with'
+            f'{source} does not fit {type(network).__name__}: {"; ".join(parts)}; '
+            'build it with the options that the checkpoint was trained with'
         )
         raise ModelError(msg)
-    segmenter.load_state_dict(dict(state), strict=True)
+    network.load_state_dict(dict(state), strict=True)
 
 
 def read_state_dict(path: Path | str) -> dict[str, torch.Tensor]:

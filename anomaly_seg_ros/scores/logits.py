@@ -36,6 +36,11 @@ class Logits(ABC):
 
     @cached_property
     @abstractmethod
+    def second(self) -> Tensor:
+        """The second largest logit, m where two classes share it; needs two classes."""
+
+    @cached_property
+    @abstractmethod
     def minimum(self) -> Tensor:
         """The smallest logit."""
 
@@ -74,6 +79,11 @@ class DenseLogits(Logits):
     def maximum(self) -> Tensor:
         """The largest logit, (N, H, W)."""
         return self.values.amax(1)
+
+    @cached_property
+    def second(self) -> Tensor:
+        """The second largest logit, (N, H, W)."""
+        return self.values.topk(2, 1).values[:, 1]
 
     @cached_property
     def minimum(self) -> Tensor:
@@ -138,6 +148,16 @@ class PlaneLogits(Logits):
     def maximum(self) -> Tensor:
         """The largest logit."""
         return self._running[1]
+
+    @cached_property
+    def second(self) -> Tensor:
+        """The second largest logit."""
+        first, second = self.planes[0], self.planes[1]
+        first, second = torch.maximum(first, second), torch.minimum(first, second)
+        for plane in self.planes[2:]:
+            second = torch.maximum(second, torch.minimum(first, plane))
+            first = torch.maximum(first, plane)
+        return second
 
     @cached_property
     def minimum(self) -> Tensor:
