@@ -101,6 +101,24 @@ class AnomalyMetrics:
         self._images += len(score) if score.ndim > 2 else 1
         self._swept = None
 
+    def add_scores(self, anomalous: NDArray[np.float32], normal: NDArray[np.float32]) -> None:
+        """Add one image as the scores of its pixels that count, in any order.
+
+        Args:
+            anomalous: (n,) scores of anomalous pixels, none of them NaN.
+            normal: (n,) scores of normal pixels, likewise.
+
+        Raises:
+            MetricError: `max_pixels` would be exceeded or the disk is full. Nothing is added then.
+        """
+        self._check_limit(anomalous.size + normal.size)
+        self._anomalous.reserve(anomalous.size)
+        self._normal.reserve(normal.size)
+        self._anomalous.add(anomalous)
+        self._normal.add(normal)
+        self._images += 1
+        self._swept = None
+
     def attach(self, anomalous: Iterable[Run], normal: Iterable[Run], images: int) -> None:
         """Add sorted scores as they are, in memory or in files; they are not copied."""
         self._anomalous.attach(anomalous)

@@ -186,6 +186,21 @@ def test_what_goes_to_disk_changes_nothing(
     assert replace(result, images=1) == compute(score, target)
 
 
+@given(sets(4000), st.integers(1, 5), st.sampled_from([1000, 1 << 20]))
+@settings(max_examples=20, deadline=None)
+def test_scores_without_maps_are_the_same(
+    case: tuple[Scores, Target], parts: int, memory: int
+) -> None:
+    score, target = case
+    metrics = AnomalyMetrics(memory=memory)
+    for some, where in zip(
+        np.array_split(score, parts), np.array_split(target, parts), strict=True
+    ):
+        metrics.add_scores(some[where == 1], some[where == 0])
+    assert metrics.images == parts
+    assert values(metrics.compute()) == values(compute(score, target))
+
+
 @given(sets(4000), st.integers(1, 4000), st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_merging_equals_adding(case: tuple[Scores, Target], cut: int, on_disk: bool) -> None:

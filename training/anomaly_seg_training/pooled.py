@@ -19,12 +19,16 @@ from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.metrics import AnomalyMetrics, AnomalyResult, MetricError
 from anomaly_seg_ros.metrics.runs import FileRun
 
+_BYTES = 4
+# A row is read whole, so no places in it are looked for.
+_NO_SAMPLE = np.empty(0, np.float32)
+
 
 class PooledScores:
     """Scores of all pixels that count, one pair of files per image.
 
     Memory: one image, and what `AnomalyMetrics` needs. Disk: 4 bytes per score and pixel that
-    counts.
+    counts, and as much for an output whose figures are taken if memory does not hold it.
 
     Args:
         folder: Made if it is missing; what it holds of these outputs is used.
@@ -34,6 +38,8 @@ class PooledScores:
     def __init__(self, folder: Path, outputs: Sequence[str]) -> None:
         self.folder = folder
         self.outputs = tuple(outputs)
+        # Of a file: where its numbers begin, and how many a row has.
+        self._layouts: dict[str, tuple[int, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> list[str]:
@@ -64,11 +70,13 @@ class PooledScores:
                     )
                     raise MetricError(msg)
                 row[:] = scores[output][where]
-                if np.isnan(row).any():
+                # The largest number is NaN if one is.
+                if np.isnan(row.max(initial=-np.inf)):
                     msg = f'{name}: {output} is NaN in places: expected a number for each pixel'
                     raise MetricError(msg)
-                row.sort()
-            with atomic_path(self.folder / f'{name}.{kind}.npy') as temporary:
+            file = self.folder / f'{name}.{kind}.npy'
+            self._layouts.pop(file.name, None)
+            with atomic_path(file) as temporary:
                 np.save(temporary, rows)
 
     def result(self, output: str) -> AnomalyResult:
@@ -79,12 +87,10 @@ class PooledScores:
         """Return the pooled scores of one output, of some images or of all that are done."""
         row = self.outputs.index(output)
         names = self.names() if names is None else names
-        metrics = AnomalyMetrics()
-        metrics.attach(
-            [self._run(name, 'anomalous', row) for name in names],
-            [self._run(name, 'normal', row) for name in names],
-            len(names),
-        )
+        # Sorting all images at once costs less than sorting each and merging them.
+        metrics = AnomalyMetrics(folder=self.folder)
+        for name in names:
+            metrics.add_scores(*(self._row(name, kind, row) for kind in ('anomalous', 'normal')))
         return metrics
 
     def remove(self) -> None:
@@ -95,14 +101,22 @@ class PooledScores:
         # A file that is still being written starts with a dot.
         return [f for f in self.folder.glob(f'*.{kind}.npy') if not f.name.startswith('.')]
 
-    def _run(self, name: str, kind: str, row: int) -> FileRun:
-        """Return one row of a file, sorted as it was written."""
+    def _row(self, name: str, kind: str, row: int) -> NDArray[np.float32]:
+        """Read one row of a file."""
         path = self.folder / f'{name}.{kind}.npy'
-        rows = np.load(path, mmap_mode='r', allow_pickle=False)
-        if len(rows) != len(self.outputs):
-            msg = (
-                f'{path} holds {len(rows)} scores, expected {len(self.outputs)}: it belongs to '
-                'another run, remove its folder'
-            )
-            raise MetricError(msg)
-        return FileRun(path, rows.offset + row * rows.strides[0], rows.shape[1])
+        offset, size = self._layout(path)
+        return FileRun(path, offset + row * size * _BYTES, size, _NO_SAMPLE).read(0, size)
+
+    def _layout(self, path: Path) -> tuple[int, int]:
+        """Return the bytes before the first row of a file and the number of values in a row."""
+        found = self._layouts.get(path.name)
+        if found is None:
+            rows = np.load(path, mmap_mode='r', allow_pickle=False)
+            if len(rows) != len(self.outputs):
+                msg = (
+                    f'{path} holds {len(rows)} scores, expected {len(self.outputs)}: it belongs '
+                    'to another run, remove its folder'
+                )
+                raise MetricError(msg)
+            found = self._layouts[path.name] = (rows.offset, rows.shape[1])
+        return found

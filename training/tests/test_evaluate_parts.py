@@ -13,7 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import benchmark_layouts as layouts
 
+from anomaly_seg_training.benchmark import open_benchmark
+from anomaly_seg_training.benchmark import sets as benchmark_sets
+from anomaly_seg_training.evaluation import sources
 from anomaly_seg_training.evaluation.ahead import Behind, ahead
 from anomaly_seg_training.evaluation.image_size import declared_size
 
@@ -50,6 +54,43 @@ def test_any_bytes_are_survived(
 def test_other_formats_must_be_decoded(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / 'image.bmp'), np.zeros((3, 4, 3), np.uint8))
     assert declared_size(tmp_path / 'image.bmp') is None
+
+
+@pytest.mark.parametrize(('memory', 'kept'), [(1 << 20, 2), (8 * 12, 1), (0, 0)])
+def test_label_maps_are_decoded_once_where_memory_holds_them(
+    memory: int, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layouts.road_anomaly_val(tmp_path)
+    found = open_benchmark('road_anomaly_val', tmp_path)[0]
+    expected = {item.name.partition('/')[2]: item.read() for item in found}
+    decoded: list[Path] = []
+    read = benchmark_sets.read_label_map
+
+    def counted(path: Path) -> np.ndarray:
+        decoded.append(path)
+        return read(path)
+
+    monkeypatch.setattr(benchmark_sets, 'read_label_map', counted)
+    monkeypatch.setattr(sources, '_KEPT', memory)
+    measured = sources.of_benchmark(found)
+    measured.check()
+    for rounds in (1, 2):
+        for frame in measured.frames(()):
+            image, target = expected[frame.name]
+            np.testing.assert_array_equal(frame.image, image)
+            np.testing.assert_array_equal(frame.target, target)
+        # What was measured is kept no longer.
+        assert len(decoded) == (1 + rounds) * len(found) - kept
+
+
+def test_label_maps_of_images_that_are_done_are_kept_no_longer(tmp_path: Path) -> None:
+    layouts.road_anomaly_val(tmp_path)
+    found = open_benchmark('road_anomaly_val', tmp_path)[0]
+    maps = sources._LabelMaps(1 << 20)
+    sources._check(found, maps)
+    assert maps.forget(found.items[0]) is not None
+    assert maps.forget(found.items[0]) is None
+    np.testing.assert_array_equal(maps.take(found.items[0]), found.items[0].values())
 
 
 def test_reading_ahead_keeps_order_and_passes_errors_on() -> None:

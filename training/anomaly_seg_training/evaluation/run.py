@@ -32,7 +32,7 @@ from anomaly_seg_training.evaluation.results import anomaly_rows, segmentation_r
 from anomaly_seg_training.evaluation.store import Store
 from anomaly_seg_training.resizing import resize_image, resize_labels
 
-FORMAT = 2
+FORMAT = 3
 """Of what is kept on disk: other formats are begun anew."""
 
 

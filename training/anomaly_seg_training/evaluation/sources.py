@@ -8,17 +8,24 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources.bag import BagSource
 from anomaly_seg_training.benchmark import BenchmarkItem, BenchmarkSet, open_benchmark
 from anomaly_seg_training.benchmark.inspection import first_of
-from anomaly_seg_training.data.labelled import DataError, check_shapes, translate
+from anomaly_seg_training.data.labelled import DataError, check_shapes, replaced, translate
 from anomaly_seg_training.evaluation.frames import EvaluationSet, Frame
 from anomaly_seg_training.evaluation.image_size import declared_size
 
 _READERS = 4
+_KEPT = 1 << 27
+"""Bytes of label maps that wait in memory between looking at them and measuring."""
 BAG_PROTOCOL = 'fishyscapes'
 """What the evaluator node computes: pixels pooled, first threshold with enough recall."""
 
@@ -92,11 +99,14 @@ def bag_set(path: Path, topic: str | None = None) -> EvaluationSet:
 
 def of_benchmark(found: BenchmarkSet) -> EvaluationSet:
     """Return a set of a benchmark as an evaluation takes it."""
+    maps = _LabelMaps(_KEPT)
 
     def frames(skip: Collection[str]) -> Iterator[Frame]:
         for item in found:
-            if _name(item) not in skip:
-                yield _read(item, found.unknowns)
+            if _name(item) in skip:
+                maps.forget(item)
+            else:
+                yield _read(item, maps.take(item), found.unknowns)
 
     return EvaluationSet(
         name=found.name,
@@ -107,7 +117,7 @@ def of_benchmark(found: BenchmarkSet) -> EvaluationSet:
         classes=found.meaning.classes,
         notes=found.notes,
         frames=frames,
-        check=lambda: _check(found),
+        check=lambda: _check(found, maps),
         doubts=lambda protocol: protocol.doubts(found),
     )
 
@@ -116,41 +126,77 @@ def _name(item: BenchmarkItem) -> str:
     return item.name.partition('/')[2]
 
 
-def _read(item: BenchmarkItem, unknowns: bool) -> Frame:
-    """Read an image and what its label map says, the map only once."""
-    values = item.values()
+@final
+class _LabelMaps:
+    """Label maps of a set, which are looked at before anything is computed and measured later.
+
+    Decoding takes longer than everything else that is done to them, so those that fit into a
+    little memory are decoded once.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._free = memory
+        self._lock = Lock()
+        self._kept: dict[str, NDArray[np.uint8]] = {}
+
+    def look(self, item: BenchmarkItem) -> NDArray[np.uint8]:
+        """Read a map, and keep it if there is room."""
+        values = item.values()
+        with self._lock:
+            if values.nbytes <= self._free and item.name not in self._kept:
+                self._free -= values.nbytes
+                self._kept[item.name] = values
+        return values
+
+    def take(self, item: BenchmarkItem) -> NDArray[np.uint8]:
+        """Return the map and keep it no longer; read it unless it was kept."""
+        values = self.forget(item)
+        return item.values() if values is None else values
+
+    def forget(self, item: BenchmarkItem) -> NDArray[np.uint8] | None:
+        """Return the map if it was kept, and keep it no longer."""
+        with self._lock:
+            values = self._kept.pop(item.name, None)
+            self._free += 0 if values is None else values.nbytes
+        return values
+
+
+def _read(item: BenchmarkItem, values: NDArray[np.uint8], unknowns: bool) -> Frame:
+    """Read an image and what its label map says."""
     image = item.image()
     check_shapes(image, values, str(item.image_path))
     meaning, what = item.meaning, str(item.mask_path)
     return Frame(
         _name(item),
         image,
-        translate(values, meaning.target, what) if unknowns else None,
+        replaced(values, meaning.target) if unknowns else None,
         translate(values, meaning.labels, what) if meaning.classes else None,
     )
 
 
-def _check(found: BenchmarkSet) -> None:
+def _check(found: BenchmarkSet, maps: _LabelMaps) -> None:
     """Look at all label maps and at the sizes of all images, before hours of computing.
 
     Raises:
         DataError: A label map cannot be used: the first sentence, and how many follow.
     """
     with ThreadPoolExecutor(_READERS) as pool:
-        problems = tuple(problem for problem in pool.map(_problem, found) if problem)
+        results = pool.map(lambda item: _problem(item, maps), found)
+        problems = tuple(problem for problem in results if problem)
     if problems:
         raise DataError(first_of(problems))
 
 
-def _problem(item: BenchmarkItem) -> str:
+def _problem(item: BenchmarkItem, maps: _LabelMaps) -> str:
     try:
-        height, width = item.values().shape
+        values = maps.look(item)
+        height, width = values.shape
         size = declared_size(item.image_path)
         if size is None or type(item).image is not BenchmarkItem.image:
-            check_shapes(item.image(), item.values(), str(item.image_path))
+            check_shapes(item.image(), values, str(item.image_path))
         elif size != Size(width, height):
             # Decoding says which of both is wrong, if the file declares what it does not hold.
-            check_shapes(item.image(), item.values(), str(item.image_path))
+            check_shapes(item.image(), values, str(item.image_path))
     except AnomalySegError as error:
         return str(error)
     return ''
