@@ -13,21 +13,22 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from anomaly_seg_training.adversarial import hinge_discriminator_loss
 from anomaly_seg_training.issa.discriminator import Discriminator
 from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.issa.generator_training import draw_codes
 from anomaly_seg_training.issa.losses import (
-    hinge_discriminator_loss,
     masked_error,
     noise_divergence,
     r1_penalty,
 )
-from anomaly_seg_training.issa.manual import ManualTraining
 from anomaly_seg_training.issa.masking import mask_noise, patch_mask
 from anomaly_seg_training.issa.networks import Inversion
 from anomaly_seg_training.issa.perceptual import Perceptual
-from anomaly_seg_training.issa.pictures import from_pixels, mixing_page
+from anomaly_seg_training.issa.pictures import mixing_page
 from anomaly_seg_training.issa.recipe import IssaRecipe
+from anomaly_seg_training.manual import ManualTraining
+from anomaly_seg_training.pictures import from_pixels
 
 _LEAST = 0.1
 """Share of the learning rate that is left at the end."""

@@ -19,9 +19,10 @@ from anomaly_seg_training.issa.losses import (
     path_lengths,
     r1_penalty,
 )
-from anomaly_seg_training.issa.manual import ManualTraining
-from anomaly_seg_training.issa.pictures import from_pixels, samples_page
+from anomaly_seg_training.issa.pictures import samples_page
 from anomaly_seg_training.issa.recipe import IssaRecipe
+from anomaly_seg_training.manual import ManualTraining
+from anomaly_seg_training.pictures import from_pixels
 
 _BETAS = (0.0, 0.99)
 _PATH_RATE = 0.01

@@ -20,11 +20,6 @@ def generator_loss(drawn: torch.Tensor) -> torch.Tensor:
     return functional.softplus(-drawn).mean()
 
 
-def hinge_discriminator_loss(real: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-    """Return the hinge loss of logits (N,) each, high for frames."""
-    return functional.relu(1 - real).mean() + functional.relu(1 + drawn).mean()
-
-
 def r1_penalty(logits: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """Return the mean squared norm of the logits' gradients (Mescheder et al. 2018).
 

@@ -4,33 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.render import contact_sheet
 from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.issa.networks import Inversion
+from anomaly_seg_training.pictures import to_pixels
 
 _SAMPLES = 12
 _CELL = 192
 """Least width of a shown picture: smaller ones are hard to see."""
-
-
-def to_pixels(pictures: torch.Tensor) -> list[NDArray[np.uint8]]:
-    """Return (N, 3, H, W) RGB, about [-1, 1], as (H, W, 3) uint8 each."""
-    values = ((pictures.detach().float().clamp(-1, 1) + 1) * 127.5).round().byte()
-    return list(values.permute(0, 2, 3, 1).cpu().numpy())
-
-
-def from_pixels(images: torch.Tensor) -> torch.Tensor:
-    """Return uint8 (N, 3, H, W) as floats in [-1, 1]."""
-    return images.float() / 127.5 - 1
 
 
 @torch.no_grad()
@@ -67,15 +52,3 @@ def mixing_page(networks: Inversion, frames: torch.Tensor) -> NDArray[np.uint8]:
         captions += [str(index + 1), *[''] * len(frames)]
     width = max(_CELL, frames.shape[3])
     return contact_sheet(cells, len(frames) + 1, captions, cell_width=width)
-
-
-def write_page(folder: Path, name: str, page: NDArray[np.uint8]) -> None:
-    """Write a page as ``NAME.png`` into a folder, which is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / f'{name}.png') as temporary:
-        cv2.imwrite(str(temporary), page[..., ::-1])
-
-
-def fixed_frames(crops: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Stack crops (3, H, W) uint8 to floats (N, 3, H, W) in [-1, 1]."""
-    return from_pixels(torch.stack(list(crops)))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import lightning
 import torch
@@ -22,10 +21,10 @@ from anomaly_seg_training.issa.encoder_training import EncoderTraining
 from anomaly_seg_training.issa.frames import FrameCrops, FramesModule
 from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.issa.generator_training import GeneratorTraining
-from anomaly_seg_training.issa.manual import ManualTraining
 from anomaly_seg_training.issa.networks import generator_of
-from anomaly_seg_training.issa.pictures import fixed_frames, write_page
 from anomaly_seg_training.issa.recipe import IssaRecipe
+from anomaly_seg_training.manual import ManualTraining, Pages
+from anomaly_seg_training.pictures import fixed_frames
 from anomaly_seg_training.recipe_file import require
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.training import WEIGHTS, Reporter, as_half, make_trainer, read_sources
@@ -34,38 +33,6 @@ GENERATOR = 'generator.safetensors'
 """Generator and discriminator of stage 1; there as soon as it has ended."""
 _SHOWN = 5
 _LEAST_HALF = 4096
-
-
-class Pages(Callback):
-    """Write pictures every so many steps and at the end.
-
-    Args:
-        folder: Where to.
-        name: Before the number of the step.
-        every: Steps between pages.
-    """
-
-    def __init__(self, folder: Path, name: str, every: int) -> None:
-        self.folder = folder
-        self.name = name
-        self.every = every
-
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
-    ) -> None:
-        """Write a page where it is time."""
-        if trainer.global_step % self.every == 0:
-            self._write(pl_module, trainer.global_step)
-
-    def on_train_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Write the last page."""
-        self._write(pl_module, trainer.global_step)
-
-    def _write(self, module: lightning.LightningModule, step: int) -> None:
-        assert isinstance(module, ManualTraining)
-        write_page(self.folder, f'{self.name}_{step:06d}', module.page())
 
 
 class Weights(Callback):

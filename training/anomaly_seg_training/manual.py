@@ -1,19 +1,23 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What both stages share: two optimizers that are stepped by hand."""
+"""Runs with a discriminator: two optimizers that are stepped by hand, and pages of pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import nn
 
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.pictures import write_page
 from anomaly_seg_training.timed import TimedModule
 
 
@@ -68,3 +72,35 @@ class ManualTraining(TimedModule):
             group['lr'] = rate
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
+
+
+class Pages(Callback):
+    """Write pictures every so many steps and at the end.
+
+    Args:
+        folder: Where to.
+        name: Before the number of the step.
+        every: Steps between pages.
+    """
+
+    def __init__(self, folder: Path, name: str, every: int) -> None:
+        self.folder = folder
+        self.name = name
+        self.every = every
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: Any
+    ) -> None:
+        """Write a page where it is time."""
+        if trainer.global_step % self.every == 0:
+            self._write(pl_module, trainer.global_step)
+
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Write the last page."""
+        self._write(pl_module, trainer.global_step)
+
+    def _write(self, module: lightning.LightningModule, step: int) -> None:
+        assert isinstance(module, ManualTraining)
+        write_page(self.folder, f'{self.name}_{step:06d}', module.page())
