@@ -45,10 +45,26 @@ def read_label_map(path: Path | str) -> NDArray[np.uint8]:
     Raises:
         ImageError: The file is missing, no image, or has several channels or 16 bits.
     """
-    labels = _decode(_read_bytes(Path(path)), cv2.IMREAD_UNCHANGED, str(path))
+    return decode_label_map(_read_bytes(Path(path)), str(path))
+
+
+def decode_label_map(data: bytes | NDArray[np.uint8], what: str = 'the data') -> NDArray[np.uint8]:
+    """Decode a single-channel label image without changing a value.
+
+    Args:
+        data: A whole file.
+        what: What the data is, for the error message.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        ImageError: The data is no image, or has several channels or 16 bits.
+    """
+    labels = _decode(data, cv2.IMREAD_UNCHANGED, what)
     if labels.ndim != 2 or labels.dtype != np.uint8:
         msg = (
-            f'{path} has shape {labels.shape} and type {labels.dtype}, '
+            f'{what} has shape {labels.shape} and type {labels.dtype}, '
             'expected one channel of 8 bits: pass the label ids, not the coloured image'
         )
         raise ImageError(msg)

@@ -55,6 +55,32 @@ def choose_box(
     return Box(float(left), float(top), float(width), float(height), bool(rng.random() < 0.5))
 
 
+def exact_box(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    crop: Size,
+    centre: tuple[float, float] | None = None,
+) -> Box:
+    """Draw a crop that changes no pixel: at scale 1, on whole pixels, not mirrored.
+
+    Args:
+        rng: Source of all draws.
+        shape: (H, W, ...) of the image; a side that is shorter than the crop's is enlarged to it.
+        crop: Size of the crop.
+        centre: (x, y) fractions that the crop shall contain near its middle; anywhere if None.
+    """
+    found = []
+    for axis, (full, part) in enumerate(((shape[1], crop.width), (shape[0], crop.height))):
+        room = max(0, full - part)
+        first = int(rng.integers(room + 1))
+        if centre is not None:
+            near = centre[axis] * full + (rng.uniform(-0.25, 0.25) - 0.5) * part
+            first = int(np.clip(round(near), 0, room))
+        found.append((first / full, min(full, part) / full))
+    (left, width), (top, height) = found
+    return Box(left, top, width, height)
+
+
 def crop_image(image: NDArray[np.uint8], box: Box, size: Size) -> NDArray[np.uint8]:
     """Cut and resize an (H, W, 3) image; bilinear, by area where it shrinks."""
     matrix = _matrix(box, Size(image.shape[1], image.shape[0]), size)

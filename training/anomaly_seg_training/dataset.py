@@ -16,7 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.crops import Box, choose_box, crop_image, crop_labels, crop_map
+from anomaly_seg_training.crops import (
+    Box,
+    choose_box,
+    crop_image,
+    crop_labels,
+    crop_map,
+    exact_box,
+)
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.photometric import distort
 from anomaly_seg_training.restyle import Style, restyle
@@ -86,6 +93,7 @@ class Cut:
         image: (h, w, 3) uint8 RGB.
         plain: The same before light, colour and sharpness were changed.
         labels: (h, w) uint8, 255 = ignore.
+        unknown: (h, w) bool, where the example is marked as unknown; None without marks.
     """
 
     rng: np.random.Generator
@@ -95,6 +103,7 @@ class Cut:
     image: NDArray[np.uint8]
     plain: NDArray[np.uint8]
     labels: NDArray[np.uint8]
+    unknown: NDArray[np.bool_] | None = None
 
 
 class Crops(Dataset[dict[str, torch.Tensor]]):
@@ -187,18 +196,25 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
         number, centre = self._place(source, rng)
         example, lesson = source.examples[number], source.lessons[number]
-        box = choose_box(rng, example.view, self.crop, self.scale, centre)
+        if example.exact:
+            box = exact_box(rng, example.image.shape, self.crop, centre)
+        else:
+            box = choose_box(rng, example.view, self.crop, self.scale, centre)
         image = crop_image(example.image, box, self.crop)
-        if self.style_source not in (None, source) and rng.random() < self.style_share:
+        restyled = self.style_source not in (None, source) and not example.exact
+        if restyled and rng.random() < self.style_share:
             styles = self.style_source.styles
             image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
         plain = image
-        if self.distorted:
+        if self.distorted and not example.exact:
             image = distort(image, rng)
         labels = np.full(self.crop.shape, IGNORE, np.uint8)
         if example.labels is not None:
             labels = crop_labels(example.labels, box, self.crop)
-        return Cut(rng, example, lesson, box, image, plain, labels)
+        unknown = None
+        if example.unknown is not None:
+            unknown = crop_labels(example.unknown.astype(np.uint8), box, self.crop) > 0
+        return Cut(rng, example, lesson, box, image, plain, labels, unknown)
 
     def _place(
         self, source: Source, rng: np.random.Generator

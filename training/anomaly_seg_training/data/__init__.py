@@ -4,12 +4,12 @@
 
 >>> from anomaly_seg_training.data import READERS
 >>> READERS.names()
-['bags', 'camvid', 'cityscapes', 'coco', 'synthetic', 'video']
+['bags', 'camvid', 'cityscapes', 'coco', 'mgu', 'synthetic', 'video']
 """
 
 from __future__ import annotations
 
-from anomaly_seg_training.data import anomaly, bag, camvid, cityscapes, coco, synthetic, video
+from anomaly_seg_training.data import anomaly, bag, camvid, cityscapes, coco, mgu, synthetic, video
 from anomaly_seg_training.data.base import READERS, Example, histogram
 from anomaly_seg_training.data.labelled import DataError, check_labels
 
@@ -24,6 +24,7 @@ __all__ = [
     'cityscapes',
     'coco',
     'histogram',
+    'mgu',
     'synthetic',
     'video',
 ]

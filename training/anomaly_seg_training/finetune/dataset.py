@@ -21,11 +21,13 @@ from anomaly_seg_training.data import Example
 from anomaly_seg_training.dataset import Crops, Source, crop_loader
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.start import Start
-from anomaly_seg_training.proxies import Mixer
+from anomaly_seg_training.proxies import Mixed, Mixer
 from anomaly_seg_training.resizing import resize_image
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.timed import Batch
 
+_UNKNOWN = 254
+"""Stands for what an example marks as unknown while a mixer works on its labels."""
 PSEUDO = ' (predicted)'
 """Ends the name of an example whose labels the start has given."""
 
@@ -56,7 +58,18 @@ class MixedCrops(Dataset[Batch]):
             no labels.
         """
         cut = self.crops.cut(index)
-        mixed = self.mixer(cut.image, cut.labels, cut.rng)
+        labels = cut.labels
+        if cut.unknown is not None:
+            # A mixer covers and replaces labels wherever it covers the picture.
+            labels = np.where(cut.unknown, np.uint8(_UNKNOWN), labels)
+        mixed = self.mixer(cut.image, labels, cut.rng)
+        if cut.unknown is not None:
+            shown = mixed.labels == _UNKNOWN
+            mixed = Mixed(
+                mixed.image,
+                np.where(shown, np.uint8(IGNORE), mixed.labels),
+                mixed.ood | shown,
+            )
         bare = cut.example.labels is None or cut.example.name.endswith(PSEUDO)
         held = (mixed.image == cut.image).all(2) & ~mixed.ood
         if not bare:

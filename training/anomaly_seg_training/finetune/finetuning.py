@@ -13,18 +13,18 @@ from lightning.pytorch.callbacks import Callback
 
 from anomaly_seg_training.dataset import Source
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.config import STREAM, FinetuneRecipe
 from anomaly_seg_training.finetune.curves import make_logger
 from anomaly_seg_training.finetune.dataset import MixedCropsModule, pseudo_labelled
 from anomaly_seg_training.finetune.module import FineTuning
 from anomaly_seg_training.finetune.proxies import make_mixer
 from anomaly_seg_training.finetune.start import (
     Start,
-    label_table,
+    in_classes,
     start_from_bundle,
     start_from_checkpoint,
-    translated,
 )
+from anomaly_seg_training.finetune.stream import with_stream
 from anomaly_seg_training.finetune.validation import Validation, read_scenes
 from anomaly_seg_training.run_settings import RunSettings, is_first_process
 from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
@@ -51,11 +51,13 @@ class FinetuneRun(RunSettings):
             AnomalySegError: It cannot be used, or none or two are given.
         """
         if self.start_bundle is not None and self.start_checkpoint is None:
-            return start_from_bundle(recipe, self.start_bundle)
-        if self.start_checkpoint is not None and self.start_bundle is None:
-            return start_from_checkpoint(recipe, self.start_checkpoint)
-        msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
-        raise LabError(msg)
+            start = start_from_bundle(recipe, self.start_bundle)
+        elif self.start_checkpoint is not None and self.start_bundle is None:
+            start = start_from_checkpoint(recipe, self.start_checkpoint)
+        else:
+            msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
+            raise LabError(msg)
+        return with_stream(start) if recipe.trained == STREAM else start
 
 
 def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
@@ -73,11 +75,12 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
     lightning.seed_everything(run.seed, verbose=False)
     start = run.load_start(recipe)
     module = FineTuning(recipe, start, run.seed, run.max_minutes)
-    table = label_table(recipe.class_map, start.classes)
     mixer = make_mixer(recipe, start.classes, run.data)
     examples = {
         name: pseudo_labelled(
-            [translated(item, table) for item in items], start, recipe.pseudo_labels
+            [in_classes(item, recipe.class_map, start.classes) for item in items],
+            start,
+            recipe.pseudo_labels,
         )
         for name, items in read_sources(recipe.shares, recipe.reader_options, run.data).items()
     }

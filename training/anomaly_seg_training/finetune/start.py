@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,43 @@ def translated(example: Example, table: NDArray[np.uint8]) -> Example:
     if example.labels is None:
         return example
     return replace(example, labels=table[example.labels])
+
+
+def in_classes(example: Example, class_map: dict[str, str], classes: ClassSet) -> Example:
+    """Return the example with the segmenter's labels, whatever classes it has.
+
+    Args:
+        example: Labels of Cityscapes are translated by `label_table`, others by their names;
+            classes that the segmenter does not know are ignored.
+        class_map: See `label_table`.
+        classes: What the segmenter knows.
+
+    Raises:
+        LabError: The map cannot be used, or no name is the segmenter's.
+    """
+    if example.labels is None:
+        return example
+    if example.classes == CITYSCAPES.names:
+        table = label_table(class_map, classes)
+    else:
+        table = name_table(example.classes, classes, example.name)
+    return replace(translated(example, table), classes=classes.names)
+
+
+def name_table(names: Sequence[str], classes: ClassSet, what: str) -> NDArray[np.uint8]:
+    """Return the label of the segmenter for each index in `names`, by equal names, (256,) uint8.
+
+    Raises:
+        LabError: No name is the segmenter's.
+    """
+    table = np.full(256, IGNORE, np.uint8)
+    for index, name in enumerate(names):
+        if name in classes.names:
+            table[index] = classes.names.index(name)
+    if (table == IGNORE).all():
+        msg = (
+            f'{what} knows {", ".join(names)}, the segmenter {", ".join(classes.names)}: expected '
+            'common names'
+        )
+        raise LabError(msg)
+    return table

@@ -20,15 +20,14 @@ from torch.nn import functional
 from anomaly_seg_ros.metrics import AnomalyMetrics, ConfusionMatrix
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data import READERS, Example
+from anomaly_seg_training.data import READERS
 from anomaly_seg_training.data.pasted import paste
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.curves import add_pictures
 from anomaly_seg_training.finetune.module import FineTuning
 from anomaly_seg_training.finetune.proxies import read_proxies
-from anomaly_seg_training.finetune.start import Start, label_table, translated
-from anomaly_seg_training.proxies import Proxy
+from anomaly_seg_training.finetune.start import Start, in_classes
 from anomaly_seg_training.resizing import resize_image, resize_labels
 
 _OBJECTS = 3
@@ -64,32 +63,32 @@ def read_scenes(recipe: FinetuneRecipe, start: Start, data: Path) -> list[Scene]
         msg = f"recipe key 'validation': {list(recipe.validation)} give no labelled frame"
         raise LabError(msg)
     objects = read_proxies(recipe.validation_proxies, start.classes, data)
-    size, table = Size.parse(recipe.validation_size), label_table(recipe.class_map, start.classes)
+    size = Size.parse(recipe.validation_size)
     count = min(recipe.validation_frames, len(examples))
     scenes = []
     for number in range(count):
         example = examples[number * len(examples) // count]
         rng = np.random.default_rng((_SEED, number))
         chosen = [objects[i] for i in rng.choice(len(objects), _OBJECTS)]
-        scenes.append(_scene(example, chosen, size, table, rng))
+        # Objects stand on Cityscapes' road, so they are pasted before labels are translated.
+        image, target = paste(example, chosen, rng)
+        labels = in_classes(example, recipe.class_map, start.classes).labels
+        scenes.append(_scene(example.image, labels, image, target, size))
     return scenes
 
 
 def _scene(
-    example: Example,
-    objects: Sequence[Proxy],
+    plain: NDArray[np.uint8],
+    labels: NDArray[np.uint8] | None,
+    pasted: NDArray[np.uint8],
+    target: NDArray[np.uint8],
     size: Size,
-    table: NDArray[np.uint8],
-    rng: np.random.Generator,
 ) -> Scene:
-    # Objects stand on Cityscapes' road, so they are pasted before labels are translated.
-    image, target = paste(example, objects, rng)
-    labels = translated(example, table).labels
     assert labels is not None
     return Scene(
-        resize_image(example.image, size),
+        resize_image(plain, size),
         resize_labels(labels, size),
-        resize_image(image, size),
+        resize_image(pasted, size),
         resize_labels(target, size),
     )
 
