@@ -16,6 +16,7 @@ from anomaly_seg_training.adain_command import add_adain
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.finetune.command import add_finetune
 from anomaly_seg_training.issa_command import add_issa
+from anomaly_seg_training.mgu.command import add_mgu
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
@@ -47,6 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_finetune(kinds)
     add_adain(kinds)
     add_issa(kinds)
+
+    made = commands.add_parser('generate', help='make data to train on')
+    add_mgu(made.add_subparsers(dest='kind', required=True, metavar='KIND'))
 
     export = commands.add_parser('export', help='turn a training run into a bundle')
     export.add_argument('--run', dest='folder', type=Path, required=True, help='--out of train')
