@@ -19,6 +19,7 @@ from anomaly_seg_ros.models.erfnet import ERFNet
 from anomaly_seg_ros.models.litenet import LiteNet
 from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 from anomaly_seg_ros.models.streetnet import StreetNet
+from anomaly_seg_ros.models.unknown_stream import UnknownStream
 from anomaly_seg_ros.models.weights import load_state, load_weights, read_state_dict
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     'PyramidSegmenter',
     'Segmenter',
     'StreetNet',
+    'UnknownStream',
     'create_segmenter',
     'deeplab',
     'erfnet',

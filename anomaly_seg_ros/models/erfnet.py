@@ -9,6 +9,8 @@ Module names follow the authors' published checkpoints, so that those load stric
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,6 +19,8 @@ from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter
 
 # The published checkpoints were trained with this epsilon; another one shifts every layer.
 _EPSILON = 1e-3
+_EARLY = 6
+"""Layers of the encoder, behind its initial block, that work at a quarter of the resolution."""
 
 
 class Downsampler(nn.Module):
@@ -148,3 +152,32 @@ class ERFNet(Segmenter):
         """Map (N, 3, h, w) to logits (N, C, h, w); h and w are multiples of 8."""
         logits: torch.Tensor = self.decoder(self.encoder(image))
         return logits[:, : self.num_classes]
+
+    def begin(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Map (N, 3, h, w) to features (N, 64, h / 4, w / 4), behind the blocks at a quarter."""
+        x = self.encoder.initial_block(image)
+        for layer in self.encoder.layers[:_EARLY]:
+            x = layer(x)
+        return [x]
+
+    def finish(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map what `begin` gives to logits (N, C, h, w)."""
+        x = features[0]
+        for layer in self.encoder.layers[_EARLY:]:
+            x = layer(x)
+        logits: torch.Tensor = self.decoder(x)
+        return logits[:, : self.num_classes]
+
+    def forget_beginning(self) -> None:
+        """Drop the layers of `begin`."""
+        self.encoder.initial_block = nn.Identity()
+        for index in range(_EARLY):
+            self.encoder.layers[index] = nn.Identity()
+        # Of the encoder's pretraining; no stream needs it.
+        self.encoder.output_conv = nn.Identity()
+
+    def single_output(self) -> None:
+        """Replace the layer of the logits by one with one output, 0 at the beginning."""
+        self.decoder.output_conv = nn.ConvTranspose2d(16, 1, 2, stride=2)
+        nn.init.zeros_(self.decoder.output_conv.weight)
+        nn.init.zeros_(self.decoder.output_conv.bias)

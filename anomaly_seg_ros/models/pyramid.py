@@ -17,6 +17,9 @@ from torch.nn import functional
 
 from anomaly_seg_ros.models.base import Segmenter
 
+ENCODER = ('stem', 'blocks', 'stages')
+"""Attributes of a `PyramidSegmenter` that hold its encoder; everything else is its decoder."""
+
 
 def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
     """Return convolution, batch norm and ReLU."""
@@ -99,7 +102,11 @@ class PyramidSegmenter(Segmenter):
         Returns:
             ``'32'`` and ``'8'`` with `neck` channels, ``'4'`` with `head` channels.
         """
-        level4, level8, level16, level32 = self.levels(image)
+        return self.pyramid(self.levels(image))
+
+    def pyramid(self, levels: Sequence[torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Map the encoder's four levels to the features that `features` returns."""
+        level4, level8, level16, level32 = levels
         pyramid32 = self.context(level32)
         pyramid16 = self.lateral16(level16)
         pyramid16 = self.fuse16(pyramid16 + _resize_like(pyramid32, pyramid16))
@@ -117,3 +124,23 @@ class PyramidSegmenter(Segmenter):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, h, w) to logits (N, C, h / 4, w / 4); h and w are multiples of 32."""
         return self.classify(self.features(image)['4'])
+
+    def begin(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Run the encoder."""
+        return self.levels(image)
+
+    def finish(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map what `begin` gives to logits (N, C, h / 4, w / 4)."""
+        return self.classify(self.pyramid(features)['4'])
+
+    def forget_beginning(self) -> None:
+        """Drop the encoder."""
+        for name in ENCODER:
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def single_output(self) -> None:
+        """Replace the layer of the logits by one with one output, 0 at the beginning."""
+        self.classifier = nn.Conv2d(self.classifier.in_channels, 1, 1)
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)

@@ -30,9 +30,11 @@ from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.dataset import pseudo_labelled
 from anomaly_seg_training.finetune.finetuning import FinetuneRun, finetune
+from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.finetune.module import FineTuning, on_grid, poly
 from anomaly_seg_training.finetune.start import start_from_checkpoint
 from anomaly_seg_training.main import main
+from anomaly_seg_training.training import as_half
 
 NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
 RECIPE: dict[str, Any] = {
@@ -131,6 +133,7 @@ def test_a_run_says_what_it_did(plain: Path) -> None:
     assert about['images'] == {'cityscapes': 3, 'video': 2}
     assert about['proxies'] == 2
     assert about['steps_per_second'] > 0
+    assert about['images_per_second'] == pytest.approx(2 * about['steps_per_second'], rel=0.01)
     assert 0 < about['waited_for_data'] < 1
     assert about['start']['checkpoint'] == 'streetnet.pth'
     assert [entry['step'] for entry in about['validation']] == [0, 6]
@@ -194,6 +197,29 @@ def test_only_the_trained_part_moves(
     assert moved <= expected
     assert {name for name in expected if name.endswith('weight')} <= moved
     assert len(state) == len(before), 'the frozen start is in the checkpoint'
+
+
+def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], start: Path) -> None:
+    """What the run wrote gives the start's softmax, and lower logits."""
+    out = tune(
+        trained='stream', loss='energy_logistic', loss_options={'centre': 0.0}, id_weight=0.0,
+        hold_weight=0.0, hold_logits_weight=0.0, ema=0.0, steps=2, validation_epochs=0,
+    )  # fmt: skip
+    weights, before = load_file(out / 'weights.safetensors'), torch.load(start, weights_only=True)
+    # They are written in halves.
+    rounded = as_half({f'base.{name}': value for name, value in before.items()})
+    assert all(torch.equal(weights[name], value) for name, value in rounded.items())
+    assert float(weights['stream.classifier.weight'].abs().max()) > 0
+    about = json.loads((out / 'run.json').read_text('utf-8'))['start']
+    assert about['segmenter'] == 'unknown_stream'
+    network = start_of_run(about, out / 'weights.safetensors').network
+    plain = create_segmenter('streetnet', num_classes=19, **NETWORK)
+    plain.load_state_dict(before)
+    image = torch.rand(1, 3, 64, 128)
+    with torch.inference_mode():
+        now, then = network(image), plain.eval()(image)
+    torch.testing.assert_close(now.softmax(1), then.softmax(1), rtol=0, atol=1e-2)
+    assert float((now - then).abs().max()) > 1e-3
 
 
 @pytest.mark.parametrize('loss', ['pebal', 'maxent', 'energy'])

@@ -25,6 +25,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     'entropy_ratio': {'share': 0.02},
     # Margins on both sides of these logits' energies, so that hinges are partly active.
     'energy': {'m_in': -3.0, 'm_out': -2.5},
+    'energy_logistic': {'centre': -2.0, 'hard_share': 0.3, 'hard_weight': 0.4},
     'maxent': {'alpha': 0.8},
     'pebal': {'m_in': -3.0, 'm_out': -2.5, 'sparsity': 0.03, 'smoothness': 0.02},
 }  # fmt: skip
@@ -116,6 +117,23 @@ def _hinges(z: Tensor, labels: Tensor, ood: Tensor, m_in: float, m_out: float) -
     return 0.5 * (_mean(inside) + _mean(outside))
 
 
+def _logistic(z: Tensor, labels: Tensor, ood: Tensor) -> float:
+    """All known pixels, the highest 30 % of them once more with 0.4, and the unknown ones."""
+    known = sorted(
+        (
+            math.log(1 + math.exp(-_lse(z[n, :, y, x].tolist()) + 2.0))
+            for n, y, x in _each(labels, ood, 'known')
+        ),
+        reverse=True,
+    )
+    unknown = [
+        math.log(1 + math.exp(_lse(z[n, :, y, x].tolist()) - 2.0))
+        for n, y, x in _each(labels, ood, 'unknown')
+    ]
+    hard = known[: math.ceil(0.3 * len(known))]
+    return _mean(known) + 0.4 * _mean(hard) + (_mean(unknown) if unknown else 0.0)
+
+
 def _bets(z: Tensor) -> np.ndarray:
     """p_c + a / R by loops; borders of the blur are repeated."""
     weights = [[math.exp(-(i * i + j * j) / 2) for j in range(-3, 4)] for i in range(-3, 4)]
@@ -182,6 +200,7 @@ REFERENCES: dict[str, tuple[Reference, Reference]] = {
         lambda z, y, o: _mean(_cross_entropies(z, y, o)),
         lambda z, y, o: _hinges(z, y, o, -3.0, -2.5),
     ),
+    'energy_logistic': (lambda z, y, o: _mean(_cross_entropies(z, y, o)), _logistic),
     'maxent': (
         lambda z, y, o: 0.2 * sum(_cross_entropies(z, y, o)) / (
             len(_each(y, o, 'known')) + len(_each(y, o, 'unknown'))),
@@ -272,6 +291,9 @@ def test_without_unknown_pixels_only_known_ones_count(name: str) -> None:
         ]
         factor = 0.1 if name == 'pebal' else 1.0
         assert float(unknown.detach()) == pytest.approx(factor * _mean(inside), rel=1e-10)
+    elif name == 'energy_logistic':
+        left = _logistic(logits.detach(), labels, nothing)
+        assert float(unknown.detach()) == pytest.approx(left, rel=1e-10)
     else:
         assert float(unknown.detach()) == 0
     total.backward()
@@ -348,6 +370,7 @@ def test_holding_what_has_not_moved_costs_nothing() -> None:
         ('topk_ovr', {'k': 0}, 'k is 0, expected at least 1'),
         ('topk_ovr', {'slope': 0.0}, 'slope is 0.0, expected more than 0'),
         ('topk_ovr', {'gamma': 1}, "topk_ovr cannot take {'gamma': 1}"),
+        ('energy_logistic', {'hard_share': 0.0}, 'hard_share is 0.0, expected 0 to 1'),
         ('energy', {'m_in': 0.0, 'm_out': -1.0}, 'm_in 0.0 is more than m_out -1.0'),
         ('maxent', {'alpha': 2}, 'alpha is 2, expected 0 to 1'),
     ],

@@ -17,7 +17,8 @@ from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
 LAST = 'last'
 HEAD = 'head'
 ALL = 'all'
-PARTS = (LAST, HEAD, ALL)
+STREAM = 'stream'
+PARTS = (LAST, HEAD, ALL, STREAM)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class FinetuneRecipe(Recipe):
         aligner: A name of ``alignment.ALIGNERS``; ``none`` pastes objects as they are.
         aligner_options: Keys of its configuration.
         trained: What is trained: ``last``, the layer that gives the logits; ``head``, the decoder
-            with it; ``all``.
+            with it; ``all``; or ``stream``, a second stream beside the segmenter, which itself
+            stays as it is (`models.UnknownStream`).
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.

@@ -252,6 +252,48 @@ class EnergyHinge(OodLoss):
         return 0.5 * (inside + outside)
 
 
+@OOD_LOSSES.register('energy_logistic')
+class EnergyLogistic(OodLoss):
+    """Logistic regression of known against unknown on the energy E = -ln sum exp z.
+
+    The mean over known pixels of softplus(E - centre), the mean over unknown pixels of
+    softplus(centre - E), and `hard_weight` times the first over the `hard_share` of the known
+    pixels with the highest energy: a few normal pixels that look unknown cost more precision
+    than all others together. (Logistic energies: Du et al., VOS, ICLR 2022.)
+
+    Args:
+        centre: Energy at which both are as likely; between the network's own energies of known
+            and of unknown pixels, so that it need not move both.
+        hard_share: More than 0, at most 1.
+        hard_weight: 0 or more.
+        known_weight: Weight of the mean over all known pixels, 0 or more.
+    """
+
+    def __init__(
+        self,
+        centre: float = -8.0,
+        hard_share: float = 0.02,
+        hard_weight: float = 0.5,
+        known_weight: float = 1.0,
+    ) -> None:
+        _require(0 < hard_share <= 1, f'hard_share is {hard_share}, expected 0 to 1')
+        _require(min(hard_weight, known_weight) >= 0, 'weights below 0, expected 0 or more')
+        self.centre = centre
+        self.hard_share = hard_share
+        self.hard_weight = hard_weight
+        self.known_weight = known_weight
+
+    def unknown(self, logits: Tensor, labels: Tensor, ood: Tensor) -> Tensor:
+        """Return all three parts; those of known pixels are there for the unknown."""
+        energies = -logits.logsumexp(1) - self.centre
+        inside = functional.softplus(energies[is_known(labels, ood)])
+        loss = self.known_weight * _mean(inside)
+        hard = math.ceil(self.hard_share * inside.numel())
+        if self.hard_weight and hard:
+            loss = loss + self.hard_weight * inside.topk(hard).values.mean()
+        return loss + _mean(functional.softplus(-energies[ood]))
+
+
 @OOD_LOSSES.register('maxent')
 class MaxEnt(OodLoss):
     """Cross entropy with the truth on known pixels, with the uniform distribution on unknown ones.

@@ -125,10 +125,11 @@ class FineTuning(TimedModule):
         labels, ood = batch['labels'], batch['ood']
         grid = logits.shape[-2:]
         parts = {
-            'known': recipe.id_weight * self._known(logits, labels, ood),
             'unknown': recipe.ood_weight
             * self.loss.unknown(logits, on_grid(labels, grid), on_grid(ood, grid)),
         }
+        if recipe.id_weight:
+            parts['known'] = recipe.id_weight * self._known(logits, labels, ood)
         if self._held:
             classes = logits[:, : logits.shape[1] - self.loss.extra_outputs]
             parts['held'] = self._hold(classes, batch, grid)

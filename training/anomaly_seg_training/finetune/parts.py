@@ -5,20 +5,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
-from anomaly_seg_ros.models import ERFNet, PyramidSegmenter
+from anomaly_seg_ros.models import ERFNet, PyramidSegmenter, UnknownStream
 from anomaly_seg_ros.models.deeplab import PublishedDeepLab
+from anomaly_seg_ros.models.pyramid import ENCODER
 from anomaly_seg_ros.models.smp import SmpSegmenter
 from anomaly_seg_ros.models.transformers import SegFormer
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import HEAD, LAST
 
-_ENCODERS = ('stem', 'blocks', 'stages')
-"""Of a `PyramidSegmenter`; everything else is its decoder."""
 _PROBE = 64
 _DROPOUTS = (nn.Dropout, nn.Dropout2d)
 Last = nn.Conv2d | nn.ConvTranspose2d
@@ -39,10 +38,14 @@ _PATHS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 """Segmenter -> the layer that gives the logits, and the parts of its decoder with that layer."""
 
 
-def _paths(segmenter: nn.Module) -> tuple[str, tuple[str, ...]]:
+def _paths(segmenter: nn.Module) -> tuple[str, Sequence[str]]:
+    if isinstance(segmenter, UnknownStream):
+        # The stream alone tells the unknown; its base is never trained.
+        last, parts = _paths(segmenter.stream)
+        return f'stream.{last}', [f'stream.{part}' for part in parts]
     if isinstance(segmenter, PyramidSegmenter):
-        parts = [name for name, _ in segmenter.named_children() if name not in _ENCODERS]
-        return 'classifier', tuple(parts)
+        parts = [name for name, _ in segmenter.named_children() if name not in ENCODER]
+        return 'classifier', parts
     for kind, paths in _PATHS.items():
         if isinstance(segmenter, kind):
             return paths
@@ -79,7 +82,7 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
 
     Args:
         segmenter: Any segmenter with a last layer.
-        trained: ``last``, ``head`` or ``all``.
+        trained: ``last``, ``head``, ``all`` or ``stream``.
 
     Raises:
         LabError: See `last_layer`.
@@ -87,7 +90,9 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
     last, head = last_layer(segmenter), head_parts(segmenter)
     if trained == LAST:
         return [last]
-    return head if trained == HEAD else [segmenter]
+    if trained == HEAD:
+        return head
+    return [segmenter.stream if isinstance(segmenter, UnknownStream) else segmenter]
 
 
 def freeze_all_but(segmenter: nn.Module, parts: list[nn.Module]) -> None:

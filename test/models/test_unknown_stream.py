@@ -1,0 +1,93 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A second stream: what it changes in the logits, and what it leaves alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip('torch')
+
+from anomaly_seg_ros.models import ModelError, UnknownStream, create_segmenter  # noqa: E402
+
+BASES: dict[str, dict[str, Any]] = {
+    'erfnet': {'num_classes': 8, 'known_classes': 7},
+    'litenet': {},
+    'streetnet': {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8},
+}
+
+
+def _stream(base: str) -> UnknownStream:
+    torch.manual_seed(0)
+    network = create_segmenter('unknown_stream', num_classes=7, base=base,
+                               base_options=BASES[base])  # fmt: skip
+    assert isinstance(network, UnknownStream)
+    return network.eval()
+
+
+@pytest.mark.parametrize('base', list(BASES))
+def test_a_new_stream_changes_nothing(base: str) -> None:
+    network, trained = _stream(base), create_segmenter(base, **{'num_classes': 7, **BASES[base]})
+    network.adopt(trained.eval())
+    network.eval()
+    image = torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        expected = trained(image)
+        assert torch.equal(network(image), expected)
+    assert network.num_classes == expected.shape[1] == 7
+    assert expected.shape[2:] == (64 // network.stride, 96 // network.stride)
+
+
+@pytest.mark.parametrize('base', list(BASES))
+def test_a_trained_stream_takes_as_much_from_all_logits(base: str) -> None:
+    """Labels and softmax stay; the largest logit falls by what the stream says."""
+    network = _stream(base)
+    with torch.no_grad():
+        for parameter in network.stream.parameters():
+            parameter.add_(0.03 * torch.randn_like(parameter))
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        plain, now = network.base(image), network(image)
+        taken = network.stream.finish(network.base.begin(image))
+    assert taken.shape[1] == 1
+    assert float(taken.std()) > 0
+    torch.testing.assert_close(plain - now, taken.expand_as(plain), rtol=0, atol=1e-3)
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-5)
+
+
+def test_weights_of_one_load_into_another() -> None:
+    first, second = _stream('streetnet'), _stream('streetnet')
+    with torch.no_grad():
+        for parameter in first.parameters():
+            parameter.add_(0.1)
+    second.load_state_dict(first.state_dict())
+    image = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(first(image), second(image))
+
+
+def test_the_stream_holds_no_layer_that_it_shares() -> None:
+    names = [name for name, _ in _stream('erfnet').stream.named_parameters()]
+    assert not any('initial_block' in name or 'encoder.layers.5' in name for name in names)
+    assert any('encoder.layers.6' in name for name in names)
+    lite = [name for name, _ in _stream('litenet').stream.named_parameters()]
+    assert lite
+    assert not any(name.startswith(('stem', 'blocks')) for name in lite)
+
+
+@pytest.mark.parametrize(
+    ('base', 'options', 'message'),
+    [
+        ('unknown_stream', {'base': 'erfnet'}, 'cannot be the base of another'),
+        ('deeplabv3plus', {}, "'deeplabv3plus' cannot be split into shared and own layers"),
+    ],
+)
+def test_networks_that_cannot_be_split_are_refused(
+    base: str, options: dict[str, Any], message: str
+) -> None:
+    if base == 'deeplabv3plus':
+        pytest.importorskip('segmentation_models_pytorch')
+    with pytest.raises(ModelError, match=message):
+        create_segmenter('unknown_stream', num_classes=7, base=base, base_options=options)
