@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.pytorch.utilities.data import extract_batch_size
 from torch import nn
 
 Batch = dict[str, torch.Tensor]
@@ -20,7 +21,8 @@ class TimedModule(lightning.LightningModule):
 
     Subclasses define `trained` and `exported`, and set learning rates by `progress`. `history` is
     for what is measured on the way; it goes into checkpoints and the run's file. `waited` counts
-    the seconds in which nothing was trained because the next crops were not there.
+    the seconds in which nothing was trained because the next crops were not there, `step_images`
+    the pictures of one step on all devices.
 
     Args:
         steps: The run ends here or when the time is up, whichever comes first.
@@ -37,6 +39,7 @@ class TimedModule(lightning.LightningModule):
         self.ema = ema
         self.seconds = 0.0
         self.waited = 0.0
+        self.step_images = 0
         self.history: list[dict[str, Any]] = []
         self._clock = self._free = time.monotonic()
 
@@ -80,7 +83,8 @@ class TimedModule(lightning.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Move the averaged weights, advance the clock, stop when the time is up."""
-        del outputs, batch, batch_idx
+        del outputs, batch_idx
+        self.step_images = extract_batch_size(batch) * self.trainer.world_size
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
         if self.exported is not self.trained:
