@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anomaly_seg_ros.bundle import Bundle, Preprocessing, SegmenterSpec
-from anomaly_seg_ros.classes import ClassSet
-from anomaly_seg_ros.models import create_segmenter, load_weights
+from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.export import draft_card, read_run, write_calibrated_bundle
 from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.training import WEIGHTS
 
 
@@ -29,26 +28,20 @@ def write_finetuned_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     """
     about = read_run(run)
     recipe = FinetuneRecipe.from_dict(about.pop('recipe'))
-    start = about['start']
-    entries = start['classes']
-    colours = [(int(r), int(g), int(b)) for r, g, b in entries['palette']]
-    classes = ClassSet(tuple(entries['names']), tuple(colours), tuple(entries['drivable']))
-    spec = SegmenterSpec(start['segmenter'], dict(start['options']))
-    segmenter = create_segmenter(spec.name, **{'num_classes': len(classes), **spec.options}).eval()
-    load_weights(segmenter, run / WEIGHTS)
+    start = start_of_run(about['start'], run / WEIGHTS)
+    origin = start.about.get('bundle') or start.about.get('checkpoint')
     size = Size.parse(recipe.input_size)
     card = draft_card(
         name=recipe.name,
         description=(
-            f'{spec.name} at {size} for {len(classes)} classes, fine-tuned from '
-            f'{start.get("bundle") or start.get("checkpoint")} by the recipe below to tell what '
-            'is none of them.'
+            f'{start.spec.name} at {size} for {len(start.classes)} classes, fine-tuned from '
+            f'{origin} by the recipe below to tell what is none of them.'
         ),
-        segmenter=spec,
-        classes=classes,
-        preprocessing=Preprocessing(tuple(start['mean']), tuple(start['std'])),
+        segmenter=start.spec,
+        classes=start.classes,
+        preprocessing=start.preprocessing,
         input_size=size,
-        licence={**start['licence'], **recipe.licence},
+        licence={**start.licence, **recipe.licence},
         training={**about, 'recipe': recipe.as_dict()},
     )
-    return write_calibrated_bundle(segmenter, card, recipe.shares, data, out, threads)
+    return write_calibrated_bundle(start.network, card, recipe.shares, data, out, threads)
