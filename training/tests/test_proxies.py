@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from anomaly_seg_training.proxies import (
     ProxyError,
     ProxyRules,
     create_mixer,
+    read_known_objects,
     read_objects,
     read_photographs,
 )
@@ -125,6 +127,16 @@ def test_classes_of_the_segmenter_decide(make: Make) -> None:
     both = ProxyRules(classes=[], also_drop=['Person'], drop_ids=[21])
     with pytest.raises(ProxyError, match='loosen the rules'):
         read_objects(*place, both)
+
+
+def test_known_objects_bring_their_labels(make: Make) -> None:
+    place = make(annotation(21), annotation(1, segmentation=square(120, 20)))
+    (found,) = read_known_objects(*place, ['road', 'rider', 'car'])
+    assert (found.category, found.label) == ('person', 1)
+    (found,) = read_known_objects(*place, ['cow', 'road'])
+    assert (found.category, found.label) == ('cow', 0)
+    with pytest.raises(ProxyError, match='none of the 2 objects'):
+        read_known_objects(*place, ['sky', 'vegetation'])
 
 
 def test_areas_are_measured_where_none_are_told(make: Make) -> None:
@@ -343,6 +355,30 @@ def test_anomaly_mix_keeps_to_its_scale_and_number() -> None:
     assert 65 <= max(heights) <= 80 + 1
     # As many below the middle octave as above it.
     assert np.median(heights) == pytest.approx(40, rel=0.2)
+
+
+def test_pasted_objects_of_known_classes_are_known() -> None:
+    """In their share of the pictures, behind unknown ones; they cover what is unknown."""
+    image, labels = np.zeros((100, 150, 3), np.uint8), np.full((100, 150), 8, np.uint8)
+    person = replace(disc(20), label=11)
+    config = AnomalyMixConfig(probability=0.5, known=0.25, objects=[1, 2], soft=0.0)
+    mixer = AnomalyMix([disc(20)], config, known=[person])
+    rng = np.random.default_rng(0)
+    mixed = [mixer(image, labels, rng) for _ in range(400)]
+    known = np.array([bool((one.labels == 11).any()) for one in mixed])
+    unknown = np.array([bool(one.ood.any()) for one in mixed])
+    assert known.mean() == pytest.approx(0.25, abs=0.07)
+    assert unknown.mean() == pytest.approx(0.5, abs=0.08)
+    assert (known & unknown).any()
+    for one in mixed:
+        assert set(np.unique(one.labels).tolist()) <= {8, 11, IGNORE}
+        np.testing.assert_array_equal(one.ood, one.labels == IGNORE)
+    canvas = Canvas.of(image, labels)
+    canvas.put(disc(20), (50, 50), 0.0, None, rng)
+    canvas.put(person, (50, 50), 0.0, None, rng)
+    assert not canvas.ood.any()
+    with pytest.raises(ProxyError, match=r'known is 0.25, expected objects of known classes'):
+        AnomalyMix([disc(20)], config)
 
 
 def test_anomaly_mix_stands_on_the_ground() -> None:

@@ -178,6 +178,14 @@ def test_coco_objects_that_streets_know_are_labels(data: Path, tmp_path: Path) -
     assert (labels[15, 65], labels[25, 65], labels[6, 47], labels[50, 10]) == (11, 15, 255, 18)
     assert labels[32, 18] == 255
     assert np.unique(other).tolist() == [255]
+    # With unknown objects only the photograph that has outlines is left.
+    (marked,) = READERS.get('coco')(tmp_path, sets=['train2017'], unknown=True)
+    np.testing.assert_array_equal(marked.labels, labels)
+    assert marked.unknown is not None
+    assert marked.unknown[6, 47]
+    assert int(marked.unknown.sum()) == 6 * 4, 'the outline of the bowl, its ends included'
+    with pytest.raises(DataError, match='holds no image'):
+        list(READERS.get('coco')(tmp_path, sets=['val2017']))
     (folder / 'instances_train2017.json').write_text('{"images": []}')
     with pytest.raises(DataError, match="not in the format of COCO's instances"):
         list(READERS.get('coco')(tmp_path))

@@ -10,7 +10,7 @@ the teacher rarely meets: buses, trucks and trains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +41,38 @@ TO_CITYSCAPES = {
 """COCO's category ids to Cityscapes' train ids."""
 LIKE_KNOWN = frozenset((11, 14, 15, 64))
 """Hydrants, parking meters, benches and plants: streets hold things much like them."""
+UNKNOWN = 254
+"""What `draw` gives objects that no class describes."""
 
 _CYCLES = (2, 4)
 
 
 @READERS.register('coco')
-def read(root: Path, *, step: int = 1) -> Iterator[Example]:
+def read(
+    root: Path, *, step: int = 1, sets: Sequence[str] | None = None, unknown: bool = False
+) -> Iterator[Example]:
     """Yield every `step`-th image below ``coco128/images/<set>/``.
 
     Labels come from ``coco128/annotations/instances_<set>.json`` where it exists: pixels of the
     classes that Cityscapes knows, 255 elsewhere.
+
+    Args:
+        root: Folder of the data sets.
+        step: See above.
+        sets: Names of sets, for example ``train2017``; all by default.
+        unknown: Mark the objects of all other categories, but those that streets hold things
+            much like, as unknown, and leave out images that show no outlined object.
 
     Raises:
         DataError: The folder holds no image, or an annotation file is not in COCO's format.
         ImageError: An image cannot be read.
     """
     folder = root / FOLDER / 'images'
-    files = sorted(f for f in folder.rglob('*') if f.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(
+        file
+        for file in folder.rglob('*')
+        if file.suffix.lower() in IMAGE_SUFFIXES and (sets is None or file.parent.name in sets)
+    )
     if not files:
         msg = f'{folder} holds no image, expected files like {", ".join(IMAGE_SUFFIXES[:4])}'
         raise DataError(msg)
@@ -70,13 +85,22 @@ def read(root: Path, *, step: int = 1) -> Iterator[Example]:
             annotations[name] = read_annotations(path).objects if path.is_file() else None
         known = annotations[name]
         labels = None if known is None else draw(known.get(file.name, []), image.shape[:2])
-        yield Example(f'coco/{file.stem}', image, labels, _view(image.shape[1], image.shape[0]))
+        shown: NDArray[np.bool_] | None = None
+        if unknown:
+            if labels is None or not (labels != IGNORE).any():
+                continue
+            shown = labels == UNKNOWN
+        if labels is not None:
+            labels[labels == UNKNOWN] = IGNORE
+        view = _view(image.shape[1], image.shape[0])
+        yield Example(f'coco/{file.stem}', image, labels, view, unknown=shown)
 
 
 def draw(objects: list[dict[str, Any]], shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Draw known objects as train ids, large ones first; the rest is 255.
+    """Draw objects, large ones first: known ones as train ids, others as 254; the rest is 255.
 
-    Crowds, and people where they touch a cycle (Cityscapes calls those riders), stay 255.
+    Crowds, people where they touch a cycle (Cityscapes calls those riders), and what is like
+    things of the street, stay 255.
     """
     cycles = np.zeros(shape, np.uint8)
     outlined = [item for item in objects if isinstance(item['segmentation'], list)]
@@ -88,7 +112,9 @@ def draw(objects: list[dict[str, Any]], shape: tuple[int, int]) -> NDArray[np.ui
     def label(item: dict[str, Any], mask: NDArray[np.uint8]) -> int:
         if item['category_id'] == 1 and np.any(mask & cycles):
             return IGNORE
-        return TO_CITYSCAPES.get(item['category_id'], IGNORE)
+        if item['category_id'] in LIKE_KNOWN:
+            return IGNORE
+        return TO_CITYSCAPES.get(item['category_id'], UNKNOWN)
 
     return draw_values(outlined, shape, label, IGNORE)
 

@@ -4,20 +4,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anomaly_seg_ros.classes import ClassSet
 from anomaly_seg_training.alignment import create_aligner
-from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.config import UNMIXED, FinetuneRecipe
 from anomaly_seg_training.proxies import (
     MIXERS,
+    Mixed,
     Proxy,
     ProxyMixer,
     ProxyRules,
     create_mixer,
+    read_known_objects,
     read_objects,
     read_photographs,
 )
@@ -33,7 +38,8 @@ def read_proxies(
             are those of the segmenter unless given.
         classes: What the segmenter knows.
         data: Folder that the paths are relative to.
-        kind: ``objects`` or ``photographs``, what a mixer `reads`.
+        kind: ``objects`` or ``photographs``, what a mixer `reads`; ``known`` for objects that the
+            segmenter knows.
 
     Raises:
         AnomalySegError: The file or an option cannot be used, or nothing is left.
@@ -41,11 +47,26 @@ def read_proxies(
     rest = {key: value for key, value in options.items() if key not in ('annotations', 'images')}
     rules = ProxyRules.from_dict({'classes': list(classes.names), **rest})
     annotations, images = data / options['annotations'], data / options['images']
+    if kind == 'known':
+        return read_known_objects(annotations, images, classes.names, rules)
     read = read_objects if kind == 'objects' else read_photographs
     return read(annotations, images, rules)
 
 
-def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer[Any]:
+class Unmixed:
+    """A mixer that leaves every scene as it is."""
+
+    proxies: Sequence[Proxy] = ()
+
+    def __call__(
+        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
+    ) -> Mixed:
+        """Return the scene, in which nothing was pasted."""
+        del rng
+        return Mixed(image, labels, np.zeros(labels.shape, bool))
+
+
+def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMixer[Any] | Unmixed:
     """Make the recipe's mixer with its proxies and its aligner.
 
     Objects stand on the segmenter's drivable classes unless the recipe says otherwise.
@@ -53,10 +74,13 @@ def make_mixer(recipe: FinetuneRecipe, classes: ClassSet, data: Path) -> ProxyMi
     Raises:
         AnomalySegError: Something of it cannot be used.
     """
+    if recipe.mixer == UNMIXED:
+        return Unmixed()
     kind = MIXERS.get(recipe.mixer).reads
     proxies = read_proxies(recipe.proxies, classes, data, kind)
     aligner = create_aligner(recipe.aligner, recipe.aligner_options)
     options = dict(recipe.mixer_options)
     if 'ground' in {entry.name for entry in fields(MIXERS.get(recipe.mixer).config_type)}:
         options.setdefault('ground', list(classes.drivable))
-    return create_mixer(recipe.mixer, proxies, options, aligner)
+    known = read_proxies(recipe.proxies, classes, data, 'known') if options.get('known') else ()
+    return create_mixer(recipe.mixer, proxies, options, aligner, known)

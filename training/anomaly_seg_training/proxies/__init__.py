@@ -11,7 +11,12 @@ from __future__ import annotations
 
 from anomaly_seg_training.proxies.anomaly_mix import AnomalyMix, AnomalyMixConfig
 from anomaly_seg_training.proxies.base import Aligner, Box, Mixed, Mixer, Proxy, ProxyError
-from anomaly_seg_training.proxies.coco import ProxyRules, read_objects, read_photographs
+from anomaly_seg_training.proxies.coco import (
+    ProxyRules,
+    read_known_objects,
+    read_objects,
+    read_photographs,
+)
 from anomaly_seg_training.proxies.coco_dag import CocoDag, CocoDagConfig
 from anomaly_seg_training.proxies.maxent import MaxEnt, MaxEntConfig
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer, create_mixer
@@ -34,6 +39,7 @@ __all__ = [
     'ProxyMixer',
     'ProxyRules',
     'create_mixer',
+    'read_known_objects',
     'read_objects',
     'read_photographs',
 ]

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import CITYSCAPES
-from anomaly_seg_training.proxies.base import Mixed, Proxy
+from anomaly_seg_training.proxies.base import Aligner, Mixed, Proxy, ProxyError
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer
 from anomaly_seg_training.proxies.paste import Canvas, scaled
 from anomaly_seg_training.recipe_file import require
@@ -30,6 +31,8 @@ class AnomalyMixConfig(MixerConfig):
         ground: Labels on which objects may stand.
         soft: Sigma of an object's edge in pixels; 0 for a hard one.
         flip: Share of the objects that are mirrored.
+        known: Share of all pictures that get objects of known classes too, anywhere and behind the
+            unknown ones; more than 0 needs such proxies.
     """
 
     objects: list[int] = field(default_factory=lambda: [1, 3])
@@ -38,6 +41,7 @@ class AnomalyMixConfig(MixerConfig):
     ground: list[int] = field(default_factory=lambda: list(CITYSCAPES.drivable))
     soft: float = 0.7
     flip: float = 0.5
+    known: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values out of range.
@@ -46,7 +50,7 @@ class AnomalyMixConfig(MixerConfig):
             RecipeError: A value cannot be used.
         """
         super().__post_init__()
-        self.require_share('on_road', 'flip')
+        self.require_share('on_road', 'flip', 'known')
         self.require_scales('scale')
         require(0 <= self.soft <= 2, 'soft', self.soft, '0 to 2')
         good = len(self.objects) == 2 and 1 <= self.objects[0] <= self.objects[1]
@@ -59,21 +63,53 @@ class AnomalyMix(ProxyMixer[AnomalyMixConfig]):
 
     config_type = AnomalyMixConfig
 
+    def __init__(
+        self,
+        proxies: Sequence[Proxy],
+        config: AnomalyMixConfig | None = None,
+        aligner: Aligner | None = None,
+        known: Sequence[Proxy] = (),
+    ) -> None:
+        super().__init__(proxies, config, aligner, known)
+        if self.config.known and not known:
+            msg = f'known is {self.config.known}, expected objects of known classes with it'
+            raise ProxyError(msg)
+
+    def __call__(
+        self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
+    ) -> Mixed:
+        """Paste objects of known classes into some pictures, unknown ones into others or these."""
+        if self.config.known and rng.random() < self.config.known:
+            canvas = Canvas.of(image, labels)
+            self._fill(canvas, self.known, np.empty(0, np.intp), rng)
+            image, labels = canvas.image, canvas.labels
+        return super().__call__(image, labels, rng)
+
     def mix(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
     ) -> Mixed:
         """Paste a random number of objects, later ones in front of earlier ones."""
-        config = self.config
         canvas = Canvas.of(image, labels)
-        road = np.flatnonzero(np.isin(labels, config.ground))
-        for _ in range(int(rng.integers(config.objects[0], config.objects[1] + 1))):
-            proxy = self.draw(rng)
-            low, high = np.log(config.scale[0]), np.log(config.scale[1])
-            side = float(np.exp(rng.uniform(low, high))) * labels.shape[0]
-            thing = scaled(proxy, side / max(proxy.mask.shape), bool(rng.random() < config.flip))
-            centre = self._place(thing, labels.shape, road, rng)
-            canvas.put(thing, centre, config.soft, self.aligner, rng)
+        road = np.flatnonzero(np.isin(labels, self.config.ground))
+        self._fill(canvas, self.proxies, road, rng)
         return canvas.mixed()
+
+    def _fill(
+        self,
+        canvas: Canvas,
+        proxies: Sequence[Proxy],
+        road: NDArray[np.intp],
+        rng: np.random.Generator,
+    ) -> None:
+        """Paste a random number of proxies."""
+        config, shape = self.config, canvas.labels.shape
+        for _ in range(int(rng.integers(config.objects[0], config.objects[1] + 1))):
+            proxy = proxies[int(rng.integers(len(proxies)))]
+            low, high = np.log(config.scale[0]), np.log(config.scale[1])
+            side = float(np.exp(rng.uniform(low, high))) * shape[0]
+            thing = scaled(proxy, side / max(proxy.mask.shape), bool(rng.random() < config.flip))
+            centre = self._place(thing, shape, road, rng)
+            canvas.put(thing, centre, config.soft, self.aligner, rng)
 
     def _place(
         self,

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_training.errors import LabError
 
 
@@ -26,6 +27,8 @@ class Proxy:
         mask: (h, w) uint8, 1 on the object, 0 elsewhere.
         name: Unique within its data set: photograph and object.
         category: What it shows, in the words of its data set.
+        label: The class that it belongs to, where the segmenter knows it: pasted among the unknown
+            it shows that being pasted is not what makes things unknown. 255 for none.
 
     Raises:
         ValueError: Image and mask differ in size or have another type.
@@ -35,6 +38,7 @@ class Proxy:
     mask: NDArray[np.uint8]
     name: str = ''
     category: str = ''
+    label: int = IGNORE
 
     def __post_init__(self) -> None:
         """Refuse arrays of other forms."""
@@ -62,8 +66,9 @@ class Mixed:
 
     Args:
         image: (H, W, 3) uint8, RGB.
-        labels: (H, W) uint8, 255 = ignore, also wherever a proxy lies or shines through.
-        ood: (H, W) bool, True on the pixels of proxies.
+        labels: (H, W) uint8, 255 = ignore, also wherever an unknown proxy lies, or any shines
+            through.
+        ood: (H, W) bool, True on the pixels of unknown proxies.
     """
 
     image: NDArray[np.uint8]

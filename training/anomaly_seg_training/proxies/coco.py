@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -163,6 +163,40 @@ def read_objects(
         )
         raise ProxyError(msg)
     return found[: rules.limit or None]
+
+
+def read_known_objects(
+    annotations: Path, images: Path, classes: Sequence[str], rules: ProxyRules | None = None
+) -> list[Proxy]:
+    """Cut out the objects of a COCO-format file that the segmenter knows, with their labels.
+
+    Args:
+        annotations: As for `read_objects`.
+        images: As for `read_objects`.
+        classes: The segmenter's; an object belongs to the class of its category's name, or to the
+            first that holds it as `ALSO_CALLED` tells. What streets hold things much like is left
+            out.
+        rules: Further rules; which categories are dropped is not asked for.
+
+    Raises:
+        DataError: As `read_objects`.
+        ProxyError: No object is left.
+        ImageError: A photograph is no image.
+    """
+    rules = rules or ProxyRules()
+    places = {_plain(name): index for index, name in reversed(list(enumerate(classes)))}
+    labels: dict[str, int] = {}
+    others: list[int] = []
+    for category, name in read_annotations(annotations).names.items():
+        plain = _plain(name)
+        words = [word for word in (plain, *ALSO_CALLED.get(plain, ())) if word in places]
+        if words and plain not in LIKE_STREET:
+            labels[name] = places[words[0]]
+        else:
+            others.append(category)
+    rules = replace(rules, classes=[], also_drop=[], drop_ids=others)
+    objects = read_objects(annotations, images, rules)
+    return [replace(proxy, label=labels[proxy.category]) for proxy in objects]
 
 
 def read_photographs(

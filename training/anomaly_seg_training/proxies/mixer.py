@@ -46,6 +46,7 @@ class ProxyMixer(ABC, Generic[ConfigT]):
         proxies: At least one; objects or whole photographs, as `reads` tells.
         config: Of the type `config_type`; None for its defaults.
         aligner: Changes each proxy before it is put into a scene; None leaves it as it is.
+        known: Objects with labels, for mixers that paste such ones too.
 
     Raises:
         ProxyError: There is no proxy, or the configuration is another mixer's.
@@ -59,6 +60,7 @@ class ProxyMixer(ABC, Generic[ConfigT]):
         proxies: Sequence[Proxy],
         config: ConfigT | None = None,
         aligner: Aligner | None = None,
+        known: Sequence[Proxy] = (),
     ) -> None:
         if not proxies:
             msg = 'received no proxy, expected at least one to mix into the scenes'
@@ -69,6 +71,7 @@ class ProxyMixer(ABC, Generic[ConfigT]):
         self.proxies = proxies
         self.config = config or self.config_type()
         self.aligner = aligner
+        self.known = known
 
     def __call__(
         self, image: NDArray[np.uint8], labels: NDArray[np.uint8], rng: np.random.Generator
@@ -97,6 +100,7 @@ def create_mixer(
     proxies: Sequence[Proxy],
     options: Mapping[str, Any] | None = None,
     aligner: Aligner | None = None,
+    known: Sequence[Proxy] = (),
 ) -> ProxyMixer[Any]:
     """Return a mixer by its name.
 
@@ -105,6 +109,7 @@ def create_mixer(
         proxies: What it draws from.
         options: Keys and values of its configuration.
         aligner: As for `ProxyMixer`.
+        known: As for `ProxyMixer`.
 
     Raises:
         KeyError: There is no such mixer.
@@ -112,4 +117,4 @@ def create_mixer(
         RecipeError: An option is unknown or cannot be used.
     """
     mixer = MIXERS.get(name)
-    return mixer(proxies, mixer.config_type.from_dict(options or {}), aligner)
+    return mixer(proxies, mixer.config_type.from_dict(options or {}), aligner, known)

@@ -73,6 +73,10 @@ class Canvas:
         mixed = behind + share[..., None] * (proxy.image[part].astype(np.float32) - behind)
         np.copyto(self.image[inside], np.round(mixed).astype(np.uint8), where=shown[..., None])
         self.labels[inside][shown] = IGNORE
+        if proxy.label != IGNORE:
+            self.labels[inside][mask] = proxy.label
+            self.ood[inside] &= ~mask
+            return
         # Where the edge of a nearer object covers most of an older one, that one is gone, but
         # what covers it is unknown too.
         self.ood[inside] |= mask
