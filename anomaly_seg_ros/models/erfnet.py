@@ -176,8 +176,8 @@ class ERFNet(Segmenter):
         # Of the encoder's pretraining; no stream needs it.
         self.encoder.output_conv = nn.Identity()
 
-    def single_output(self) -> None:
-        """Replace the layer of the logits by one with one output, 0 at the beginning."""
+    def single_output(self, value: float) -> None:
+        """Replace the layer of the logits by one with one output, `value` at the beginning."""
         self.decoder.output_conv = nn.ConvTranspose2d(16, 1, 2, stride=2)
         nn.init.zeros_(self.decoder.output_conv.weight)
-        nn.init.zeros_(self.decoder.output_conv.bias)
+        nn.init.constant_(self.decoder.output_conv.bias, value)

@@ -139,8 +139,8 @@ class PyramidSegmenter(Segmenter):
             if hasattr(self, name):
                 delattr(self, name)
 
-    def single_output(self) -> None:
-        """Replace the layer of the logits by one with one output, 0 at the beginning."""
+    def single_output(self, value: float) -> None:
+        """Replace the layer of the logits by one with one output, `value` at the beginning."""
         self.classifier = nn.Conv2d(self.classifier.in_channels, 1, 1)
         nn.init.zeros_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
+        nn.init.constant_(self.classifier.bias, value)

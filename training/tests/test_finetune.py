@@ -202,7 +202,7 @@ def test_only_the_trained_part_moves(
 def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], start: Path) -> None:
     """What the run wrote gives the start's softmax, and lower logits."""
     out = tune(
-        trained='stream', loss='energy_logistic', loss_options={'centre': 0.0}, id_weight=0.0,
+        trained='stream', loss='energy_logistic', loss_options={}, id_weight=0.0,
         hold_weight=0.0, hold_logits_weight=0.0, ema=0.0, steps=2, validation_epochs=0,
     )  # fmt: skip
     weights, before = load_file(out / 'weights.safetensors'), torch.load(start, weights_only=True)
@@ -220,6 +220,11 @@ def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], st
         now, then = network(image), plain.eval()(image)
     torch.testing.assert_close(now.softmax(1), then.softmax(1), rtol=0, atol=1e-2)
     assert float((now - then).abs().max()) > 1e-3
+
+
+def test_a_stream_refuses_losses_on_classes(tune: Callable[..., Path]) -> None:
+    with pytest.raises(LabError, match='leaves the classes alone: its recipe needs loss energy_l'):
+        tune(trained='stream', loss='energy_logistic', loss_options={}, id_weight=0.0)
 
 
 @pytest.mark.parametrize('loss', ['pebal', 'maxent', 'energy'])

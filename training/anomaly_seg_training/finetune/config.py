@@ -16,6 +16,7 @@ from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
 
 LAST = 'last'
 HEAD = 'head'
+UNMIXED = 'none'
 ALL = 'all'
 STREAM = 'stream'
 PARTS = (LAST, HEAD, ALL, STREAM)
@@ -48,13 +49,14 @@ class FinetuneRecipe(Recipe):
         proxies: Where stand-ins for the unknown come from: ``annotations``, a COCO-format file,
             and ``images``, its photographs, both relative to the folder of the data sets; beside
             them keys of ``proxies.ProxyRules``.
-        mixer: A name of ``proxies.MIXERS``.
+        mixer: A name of ``proxies.MIXERS``, or ``none`` where sources bring what is unknown.
         mixer_options: Keys of its configuration, ``probability`` among them.
         aligner: A name of ``alignment.ALIGNERS``; ``none`` pastes objects as they are.
         aligner_options: Keys of its configuration.
         trained: What is trained: ``last``, the layer that gives the logits; ``head``, the decoder
             with it; ``all``; or ``stream``, a second stream beside the segmenter, which itself
             stays as it is (`models.UnknownStream`).
+        stream_gain: See `models.UnknownStream`; for ``stream`` only.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -109,6 +111,7 @@ class FinetuneRecipe(Recipe):
     aligner: str = 'none'
     aligner_options: dict[str, Any] = field(default_factory=dict)
     trained: str = HEAD
+    stream_gain: float = 3.0
     dropout: bool = False
     loss: str = 'topk_ovr'
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +156,7 @@ class FinetuneRecipe(Recipe):
         self.require_shares(self.shares, (*self.reader_options, *self.validation), READERS)
         for key, known in (
             ('loss', OOD_LOSSES.names()),
-            ('mixer', MIXERS.names()),
+            ('mixer', (*MIXERS.names(), UNMIXED)),
             ('aligner', ALIGNERS.names()),
             ('trained', PARTS),
         ):
@@ -164,13 +167,14 @@ class FinetuneRecipe(Recipe):
             value = getattr(self, key)
             good = len(value) == 3 and all(isinstance(v, (int, float)) for v in value)
             require(good and (key == 'mean' or min(value) > 0), key, value, 'three numbers')
-        keys = ('proxies', 'validation_proxies') if self.validation_epochs else ('proxies',)
+        keys = [] if self.mixer == UNMIXED else ['proxies']
+        keys += ['validation_proxies'] if self.validation_epochs else []
         for key in keys:
             for name in ('annotations', 'images'):
                 good = isinstance(getattr(self, key).get(name), str)
                 require(good, key, getattr(self, key), f'a path {name!r} in it')
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
-        self.require_positive('learning_rate', 'temperature', 'gradient_clip')
+        self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')
         require(0 <= self.ema < 1, 'ema', self.ema, '0 to less than 1')
         self.require_at_least(

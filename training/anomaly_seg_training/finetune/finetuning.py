@@ -57,7 +57,7 @@ class FinetuneRun(RunSettings):
         else:
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
-        return with_stream(start) if recipe.trained == STREAM else start
+        return with_stream(start, recipe.stream_gain) if recipe.trained == STREAM else start
 
 
 def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:

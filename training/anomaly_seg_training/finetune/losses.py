@@ -262,8 +262,9 @@ class EnergyLogistic(OodLoss):
     than all others together. (Logistic energies: Du et al., VOS, ICLR 2022.)
 
     Args:
-        centre: Energy at which both are as likely; between the network's own energies of known
-            and of unknown pixels, so that it need not move both.
+        centre: Energy at which both are as likely: 0 for the log odds of an `UnknownStream`;
+            otherwise between the network's own energies of known and of unknown pixels, so that it
+            need not move both.
         hard_share: More than 0, at most 1.
         hard_weight: 0 or more.
         known_weight: Weight of the mean over all known pixels, 0 or more.
@@ -271,7 +272,7 @@ class EnergyLogistic(OodLoss):
 
     def __init__(
         self,
-        centre: float = -8.0,
+        centre: float = 0.0,
         hard_share: float = 0.02,
         hard_weight: float = 0.5,
         known_weight: float = 1.0,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from anomaly_seg_ros.models import UnknownStream
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.losses import create_loss, hold_loss
@@ -64,6 +65,8 @@ class FineTuning(TimedModule):
         self.start = start
         self.network = start.network.to(memory_format=torch.channels_last)
         self.loss = create_loss(recipe.loss, recipe.loss_options)
+        if isinstance(self.network, UnknownStream):
+            _check_stream(recipe)
         self.parts = trained_parts(self.network, recipe.trained)
         freeze_all_but(self.network, self.parts)
         # In a list, so that it is no part of the module: checkpoints need not carry it.
@@ -96,7 +99,13 @@ class FineTuning(TimedModule):
         return self
 
     def outputs(self, image: Tensor) -> Tensor:
-        """Return the logits of (N, 3, h, w) and, behind them, those that only the loss needs."""
+        """Return the logits of (N, 3, h, w) and, behind them, those that only the loss needs.
+
+        Of a second stream, they are its log odds with the other sign, as the logits of a single
+        class: their energy is u, and what the segmenter itself says does not disturb it.
+        """
+        if isinstance(self.network, UnknownStream):
+            return -self.network.log_odds(image)
         if self.side is None:
             logits: Tensor = self.network(image)
             return logits
@@ -213,6 +222,17 @@ class FineTuning(TimedModule):
                 'with the same recipe and start, or begin a new run in another --out'
             )
             raise LabError(msg)
+
+
+def _check_stream(recipe: FinetuneRecipe) -> None:
+    """Raise a LabError unless a recipe can train a second stream."""
+    if recipe.loss != 'energy_logistic' or recipe.id_weight or recipe.holds:
+        msg = (
+            'a second stream leaves the classes alone: its recipe needs loss energy_logistic, '
+            f'id_weight 0 and no hold, received {recipe.loss}, {recipe.id_weight}, '
+            f'{recipe.hold_weight} and {recipe.hold_logits_weight}'
+        )
+        raise LabError(msg)
 
 
 def on_grid(values: Tensor, grid: torch.Size) -> Tensor:

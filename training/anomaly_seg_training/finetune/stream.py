@@ -12,15 +12,20 @@ from anomaly_seg_ros.models.unknown_stream import NAME
 from anomaly_seg_training.finetune.start import Start
 
 
-def with_stream(start: Start) -> Start:
+def with_stream(start: Start, gain: float) -> Start:
     """Return the start with a second stream beside its segmenter, unless it has one.
+
+    Args:
+        start: The segmenter.
+        gain: See `UnknownStream`.
 
     Raises:
         ModelError: The segmenter cannot be split.
     """
     if isinstance(start.network, UnknownStream):
         return start
-    spec = SegmenterSpec(NAME, {'base': start.spec.name, 'base_options': start.spec.options})
+    options = {'base': start.spec.name, 'base_options': start.spec.options, 'gain': gain}
+    spec = SegmenterSpec(NAME, options)
     network = create_segmenter(spec.name, num_classes=len(start.classes), **spec.options)
     assert isinstance(network, UnknownStream)
     network.adopt(start.network)
