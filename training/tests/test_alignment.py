@@ -73,7 +73,7 @@ def test_laws_of_all_aligners(
                                   proxy.image)  # fmt: skip
 
 
-@pytest.mark.parametrize('name', [name for name in PLAIN if name != 'none'])
+@pytest.mark.parametrize('name', [n for n in PLAIN if n not in ('none', 'several')])
 def test_every_aligner_goes_towards_the_scene(name: str) -> None:
     proxy, scene = proxy_of(0, 60, 80, mean=180), picture(1, 200, 300, 60, 15)
     inside = proxy.mask > 0
@@ -94,6 +94,20 @@ def test_none_changes_nothing() -> None:
         proxy, picture(1, 50, 50), Box(0, 0, 20, 30), np.random.default_rng(0)
     )
     np.testing.assert_array_equal(aligned.image, proxy.image)
+
+
+def test_several_aligners_take_turns() -> None:
+    proxy, scene, box = proxy_of(0, 20, 30), picture(1, 50, 60), Box(5, 5, 20, 30)
+    aligner = create_aligner('several', {'aligners': ['none', 'lab', 'histogram']})
+    own = {
+        name: create_aligner(name).align(proxy, scene, box, np.random.default_rng(0)).image
+        for name in ('none', 'lab', 'histogram')
+    }
+    rng = np.random.default_rng(0)
+    drawn = [aligner.align(proxy, scene, box, rng).image for _ in range(60)]
+    counts = {n: sum(np.array_equal(one, image) for one in drawn) for n, image in own.items()}
+    assert sum(counts.values()) == 60
+    assert min(counts.values()) > 8
 
 
 def slow_fourier(image: np.ndarray, style: np.ndarray, beta: float) -> np.ndarray:
@@ -308,6 +322,8 @@ def test_parts_lie_in_the_scene() -> None:
         ('camera', {'blur': [2.0, 1.0]}, 'the lower first'),
         ('histogram', {'strength': 1.5}, '0 to 1'),
         ('none', {'beta': 0.1}, "unknown recipe key 'beta'"),
+        ('several', {'aligners': ['several']}, "recipe key 'aligners'"),
+        ('several', {'aligners': []}, "recipe key 'aligners'"),
     ],
 )
 def test_says_which_option_is_wrong(name: str, options: dict[str, Any], message: str) -> None:

@@ -4,7 +4,7 @@
 
 >>> from anomaly_seg_training.alignment import ALIGNERS
 >>> ALIGNERS.names()
-['adain', 'camera', 'fourier', 'histogram', 'issa', 'lab', 'none']
+['adain', 'camera', 'fourier', 'histogram', 'issa', 'lab', 'none', 'several']
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from anomaly_seg_training.alignment.histogram import HistogramAligner
 from anomaly_seg_training.alignment.issa import IssaAligner, IssaConfig
 from anomaly_seg_training.alignment.lab import LabAligner, LabConfig
 from anomaly_seg_training.alignment.none import NoAlignment
+from anomaly_seg_training.alignment.several import SeveralAligners, SeveralConfig
 
 TRAINED = ('adain', 'issa')
 """Aligners that need weights."""
@@ -44,6 +45,8 @@ __all__ = [
     'LabConfig',
     'NoAlignment',
     'RegionConfig',
+    'SeveralAligners',
+    'SeveralConfig',
     'StyleAligner',
     'create_aligner',
 ]
