@@ -26,6 +26,7 @@ from anomaly_seg_training.run_settings import (
     run_settings,
 )
 from anomaly_seg_training.submission_command import add_submission
+from anomaly_seg_training.worst_command import add_worst_arguments
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -86,6 +87,11 @@ def build_parser() -> argparse.ArgumentParser:
         'ablation', help='fine-tune by variants of one short schedule and compare them'
     )
     add_ablation_arguments(ablation)
+
+    worst = commands.add_parser(
+        'worst', help='scores before and after fine-tuning on the images that were worst'
+    )
+    add_worst_arguments(worst)
 
     tables = commands.add_parser('tables', help='make the tables of results')
     table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')

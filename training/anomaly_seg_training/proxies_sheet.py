@@ -78,10 +78,27 @@ def write_sheet(settings: SheetSettings, out: Path) -> Path:
     Raises:
         AnomalySegError: Data is missing or wrong, or the name is no image's.
     """
+    check_name(out)
+    return save_page(draw_sheet(settings), out)
+
+
+def check_name(out: Path) -> None:
+    """Refuse a name that is no image's, before anything is computed.
+
+    Raises:
+        LabError: It is not.
+    """
     if out.suffix.lower() not in ('.png', '.jpg', '.jpeg', '.webp'):
         msg = f'received --out {out}, expected a name that ends in .png'
         raise LabError(msg)
-    page = draw_sheet(settings)
+
+
+def save_page(page: Image, out: Path) -> Path:
+    """Write an image (H, W, 3) uint8 RGB and return its path.
+
+    Raises:
+        LabError: It is too large for its format.
+    """
     with atomic_path(out) as temporary:
         if not cv2.imwrite(str(temporary), page[..., ::-1]):
             msg = f'cannot write {out}: the page of {page.shape[1]}x{page.shape[0]} is too large'

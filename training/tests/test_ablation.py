@@ -16,9 +16,14 @@ import yaml
 from conftest import REPOSITORY
 from support import benchmark_layouts as layouts
 
+from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.size import Size
 from anomaly_seg_training.ablation.plan import make_plan
 from anomaly_seg_training.ablation.recipe import AblationRecipe
+from anomaly_seg_training.evaluation import benchmark_sets
+from anomaly_seg_training.finetune.finetuning import FinetuneRun
+from anomaly_seg_training.finetune.worst import load_both, worst_images
 from anomaly_seg_training.main import main
 from anomaly_seg_training.recipe_file import RecipeError
 
@@ -237,3 +242,56 @@ def test_other_files_and_mistakes_are_one_sentence(
     ):
         assert _ablate(folder, *arguments) == 2
         assert message in capsys.readouterr().err
+
+
+def test_the_worst_images_are_shown_before_and_after(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((folder / 'out' / 'ablations.json').read_text())
+    key = content['tables']['k']['arms']['five']['runs']['0']
+    root = folder / 'data' / 'road_anomaly_val'
+    command = [
+        'worst', '--run', str(folder / 'out' / key), '--dataset', 'road_anomaly_val',
+        '--root', str(root), '--set', 'RoadAnomaly', '--size', '64x32', '--width', '200',
+        '--device', 'cpu', '--out',
+    ]  # fmt: skip
+    picture = tmp_path / 'worst.png'
+    assert main([*command, str(picture), '--checkpoint', str(folder / 'start.pth')]) == 0
+    page = read_image(picture)
+    # Two images in rows of four pictures of 200 pixels, with gaps of 8.
+    assert page.shape[1] == 4 * 200 + 5 * 8
+    run = FinetuneRun(
+        data=root, out=folder / 'out' / key, start_checkpoint=folder / 'start.pth', threads=1
+    )
+    before, after = load_both(run, Size(64, 32), 'cpu')
+    (found,) = benchmark_sets('road_anomaly_val', root, ['RoadAnomaly'])
+    shown = worst_images(found, before, 'max_logit', Size(64, 32), 2)
+    one = worst_images(found, before, 'max_logit', Size(64, 32), 1)
+    changed = after.run(shown[0].image[None], ('max_logit',))['max_logit'][0]
+    assert [entry.name for entry in one] == [shown[0].name]
+    assert shown[0].ap < shown[1].ap
+    assert not np.allclose(changed, shown[0].before)
+    for entry in shown:
+        assert entry.ap == pytest.approx(_average_precision(entry.before, entry.target))
+    other = tmp_path / 'other.pth'
+    torch.manual_seed(1)
+    torch.save(create_segmenter('streetnet', num_classes=19, **NETWORK).state_dict(), other)
+    for arguments, message in (
+        ((str(picture), '--checkpoint', str(other)), 'is not what the run'),
+        ((str(tmp_path / 'a.txt'), '--checkpoint', str(other)), 'a name that ends in .png'),
+        ((str(picture), '--checkpoint', str(other), '--score', 'magic'), 'magic'),
+    ):
+        assert main([*command, *arguments]) == 2
+        assert message in capsys.readouterr().err
+
+
+def _average_precision(score: np.ndarray, target: np.ndarray) -> float:
+    """Sum over thresholds of the step in recall times the precision there."""
+    total = precision = recall = 0.0
+    for threshold in sorted(set(score[target != 255].tolist()), reverse=True):
+        taken = (score >= threshold) & (target != 255)
+        precision = float((target[taken] == 1).mean())
+        now = float((target[taken] == 1).sum() / (target == 1).sum())
+        total += (now - recall) * precision
+        recall = now
+    return total

@@ -45,11 +45,16 @@ def side_by_side(scene: Scene, values: NDArray[np.float32]) -> NDArray[np.uint8]
     Objects are white and ignored pixels grey in the target; scores go from blue, the scene's 2 %
     quantile, to red, its 99.5 % quantile.
     """
-    shades = np.zeros(256, np.uint8)
-    shades[1], shades[255] = 255, 96
-    target = cv2.cvtColor(shades[scene.target], cv2.COLOR_GRAY2RGB)
+    target = target_picture(scene.target)
     low, high = np.quantile(values, (0.02, 0.995))
     scaled = np.clip((values - low) / max(float(high - low), 1e-9), 0, 1)
     coloured = cv2.applyColorMap((scaled * 255).astype(np.uint8), cv2.COLORMAP_JET)
     scores = cv2.cvtColor(coloured, cv2.COLOR_BGR2RGB)
     return np.concatenate((scene.pasted, target, scores), 1).astype(np.uint8, copy=False)
+
+
+def target_picture(target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a target (h, w) as (h, w, 3) RGB: objects white, ignored pixels grey."""
+    shades = np.zeros(256, np.uint8)
+    shades[1], shades[255] = 255, 96
+    return cv2.cvtColor(shades[target], cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
