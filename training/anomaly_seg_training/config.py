@@ -7,8 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_training.data import READERS
-from anomaly_seg_training.recipe_file import Recipe, RecipeError
+from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
 
 __all__ = ['RecipeError', 'SegmenterRecipe']
 
@@ -23,6 +24,9 @@ class SegmenterRecipe(Recipe):
         options: Options of that segmenter.
         licence: Texts by topic for the bundle's card: what the data and the teacher allow.
         teacher: A name of ``models.SEGMENTERS``; its checkpoint comes from the command line.
+            Without one, labels alone teach.
+        classes: Names of what the segmenter knows, from all names that its data sets have; what
+            has another name is ignored. Empty for Cityscapes' classes, the only ones of a teacher.
         teacher_classes: Outputs of the teacher; the first 19 are Cityscapes' classes.
         input_size: Size at which the network runs in the bundle, WIDTHxHEIGHT.
         crop: Size of training crops, WIDTHxHEIGHT, multiples of 32.
@@ -55,8 +59,9 @@ class SegmenterRecipe(Recipe):
 
     name: str
     segmenter: str
-    teacher: str
     shares: dict[str, float]
+    teacher: str = ''
+    classes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     licence: dict[str, str] = field(default_factory=dict)
     reader_options: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -98,6 +103,11 @@ class SegmenterRecipe(Recipe):
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps', 'teacher_classes', 'norm_images')
         self.require_positive('learning_rate', 'head_rate', 'encoder_rate', 'temperature')
         self.require_share('ema', 'rare_share', 'mix_share', 'style_share')
+        if not self.teacher:
+            for key in ('teacher_weight', 'feature_weight'):
+                require(getattr(self, key) == 0, key, getattr(self, key), '0 without a teacher')
+        elif self.classes and tuple(self.classes) != CITYSCAPES.names:
+            require(False, 'teacher', self.teacher, "none for other classes than Cityscapes'")
         self.require_at_least(
             0, 'frozen_blocks', 'weight_decay', 'label_weight', 'teacher_weight',
             'feature_weight', 'deep_weight',

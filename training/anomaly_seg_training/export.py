@@ -31,6 +31,7 @@ from anomaly_seg_ros.refinement.names import REFINEMENTS_DEFAULT
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.calibrate import calibrate
+from anomaly_seg_training.class_names import class_set
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import cityscapes
 from anomaly_seg_training.errors import LabError
@@ -86,7 +87,8 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     about = read_run(run)
     recipe = SegmenterRecipe.from_dict(about.pop('recipe'))
     options = dict(recipe.options)
-    segmenter = create_segmenter(recipe.segmenter, num_classes=len(CITYSCAPES), **options).eval()
+    classes = class_set(recipe.classes)
+    segmenter = create_segmenter(recipe.segmenter, num_classes=len(classes), **options).eval()
     load_weights(segmenter, run / WEIGHTS)
     preprocessing, size = Preprocessing(MEAN, STD), Size.parse(recipe.input_size)
     kept = encoder_parts(segmenter) if recipe.encoder else []
@@ -94,17 +96,22 @@ def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
     card = draft_card(
         name=recipe.name,
         description=(
-            f'{recipe.segmenter} at {size} for the 19 classes of Cityscapes, distilled from '
-            f'{recipe.teacher} and trained on labelled frames by the recipe below.'
+            f'{recipe.segmenter} at {size} for {_described(recipe)} trained on labelled frames by '
+            'the recipe below.'
         ),
         segmenter=SegmenterSpec(recipe.segmenter, options),
-        classes=CITYSCAPES,
+        classes=classes,
         preprocessing=preprocessing,
         input_size=size,
         licence=dict(recipe.licence),
         training={**about, 'recipe': recipe.as_dict()},
     )
     return write_calibrated_bundle(segmenter, card, recipe.shares, data, out, threads)
+
+
+def _described(recipe: SegmenterRecipe) -> str:
+    what = f'{len(recipe.classes)} classes' if recipe.classes else 'the 19 classes of Cityscapes'
+    return f'{what}, distilled from {recipe.teacher} and' if recipe.teacher else what
 
 
 def draft_card(**fields: Any) -> Card:

@@ -18,6 +18,7 @@ from anomaly_seg_training.finetune.command import add_finetune
 from anomaly_seg_training.issa_command import add_issa
 from anomaly_seg_training.mgu.command import add_mgu
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
+from anomaly_seg_training.pilot.command import add_pilot_arguments, add_pilot_table_arguments
 from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
 from anomaly_seg_training.run_settings import (
@@ -37,10 +38,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     train = commands.add_parser('train', help='train a model by a recipe')
     kinds = train.add_subparsers(dest='kind', required=True, metavar='KIND')
-    segmenter = kinds.add_parser('segmenter', help='distil a segmenter from a teacher')
+    segmenter = kinds.add_parser('segmenter', help='train a segmenter by labels and by a teacher')
     add_run_arguments(segmenter)
     segmenter.add_argument(
-        '--teacher', type=Path, required=True, help="the teacher's checkpoint (state dict)"
+        '--teacher', type=Path, help="the checkpoint of the recipe's teacher (state dict)"
     )
     segmenter.add_argument(
         '--start', type=Path, metavar='FILE', help='weights of an earlier run to start from'
@@ -93,6 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_worst_arguments(worst)
 
+    pilot = commands.add_parser(
+        'pilot', help='known classes as unknowns, each choice in turn, against MGU'
+    )
+    add_pilot_arguments(pilot)
+
     tables = commands.add_parser('tables', help='make the tables of results')
     table_kinds = tables.add_subparsers(dest='kind', required=True, metavar='KIND')
     refinements = table_kinds.add_parser(
@@ -101,6 +107,9 @@ def build_parser() -> argparse.ArgumentParser:
     tables_command.add_refinements_arguments(refinements)
     markdown = table_kinds.add_parser('markdown', help='write the .md beside a table .json')
     tables_command.add_markdown_arguments(markdown)
+    add_pilot_table_arguments(
+        table_kinds.add_parser('pilot', help='write the .md beside the .json of a pilot')
+    )
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
     ablations = table_kinds.add_parser('ablations', help='the tables of `ablation`')

@@ -150,9 +150,11 @@ class Distillation(TimedModule):
         """Return the weighted losses against labels and teacher, and the sum of `both`."""
         recipe = self.recipe
         label = recipe.label_weight * label_loss(logits, batch['labels'], self.weights)
-        teacher = recipe.teacher_weight * teacher_loss(
-            logits, batch['logits'], batch['taught'], self.weights, recipe.temperature
-        )
+        teacher = torch.zeros_like(label)
+        if recipe.teacher_weight:
+            teacher = recipe.teacher_weight * teacher_loss(
+                logits, batch['logits'], batch['taught'], self.weights, recipe.temperature
+            )
         return {'label': label, 'teacher': teacher, 'both': label + teacher}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -20,10 +20,10 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.files import atomic_path, sha256_file, write_json
 from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training.class_names import class_set, named
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.dataset import Crops, Source, crop_loader
@@ -44,12 +44,12 @@ class Run(RunSettings):
     """A run that distils a segmenter.
 
     Args:
-        teacher: The teacher's checkpoint.
+        teacher: The teacher's checkpoint; None where the recipe has no teacher.
         start: Weights of an earlier run to start from, with a new schedule; None for those that
             the recipe names.
     """
 
-    teacher: Path
+    teacher: Path | None = None
     start: Path | None = None
 
 
@@ -234,18 +234,32 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
         ModelError: The teacher's checkpoint or the weights to start from do not fit.
     """
     run.check()
+    if bool(recipe.teacher) != (run.teacher is not None):
+        what = 'no --teacher' if recipe.teacher else '--teacher'
+        msg = f'received {what} for a recipe whose teacher is {recipe.teacher!r}: both or none'
+        raise LabError(msg)
     run.limit_threads()
     lightning.seed_everything(run.seed, verbose=False)
-    classes = len(CITYSCAPES)
-    examples = read_sources(recipe.shares, recipe.reader_options, run.data)
-    teacher = Teacher(
-        recipe.teacher, run.teacher, recipe.teacher_classes, classes, run.out / 'teacher'
-    )
-    sources = {
-        name: source
-        for name, items in examples.items()
-        if (source := taught(items, teacher.lessons(items), recipe.shares[name])) is not None
+    known = class_set(recipe.classes)
+    classes = len(known)
+    examples = {
+        name: [named(item, known) for item in items]
+        for name, items in read_sources(recipe.shares, recipe.reader_options, run.data).items()
     }
+    teacher = None
+    if run.teacher is not None:
+        teacher = Teacher(
+            recipe.teacher, run.teacher, recipe.teacher_classes, classes, run.out / 'teacher'
+        )
+    sources = {}
+    for name, items in examples.items():
+        lessons = [None] * len(items) if teacher is None else teacher.lessons(items)
+        source = taught(items, lessons, recipe.shares[name])
+        if source is not None:
+            sources[name] = source
+    if not sources:
+        msg = f'the data sets {list(recipe.shares)} give nothing to learn: check their options'
+        raise LabError(msg)
     del teacher
     statistics = feature_statistics([x for s in sources.values() for x in s.lessons if x])
     channels = len(statistics[0])

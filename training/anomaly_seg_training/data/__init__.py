@@ -4,12 +4,22 @@
 
 >>> from anomaly_seg_training.data import READERS
 >>> READERS.names()
-['bags', 'camvid', 'cityscapes', 'coco', 'mgu', 'synthetic', 'video']
+['bags', 'camvid', 'cityscapes', 'coco', 'benchmark', 'mgu', 'synthetic', 'video']
 """
 
 from __future__ import annotations
 
-from anomaly_seg_training.data import anomaly, bag, camvid, cityscapes, coco, mgu, synthetic, video
+from anomaly_seg_training.data import (
+    anomaly,
+    bag,
+    camvid,
+    cityscapes,
+    coco,
+    held_out,
+    mgu,
+    synthetic,
+    video,
+)
 from anomaly_seg_training.data.base import READERS, Example, histogram
 from anomaly_seg_training.data.labelled import DataError, check_labels
 
@@ -23,6 +33,7 @@ __all__ = [
     'check_labels',
     'cityscapes',
     'coco',
+    'held_out',
     'histogram',
     'mgu',
     'synthetic',

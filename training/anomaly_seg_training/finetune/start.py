@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from anomaly_seg_ros.bundle import Bundle, Preprocessing, SegmenterSpec
 from anomaly_seg_ros.classes import CITYSCAPES, IGNORE, ClassSet
 from anomaly_seg_ros.files import sha256_file
 from anomaly_seg_ros.models import Segmenter, create_segmenter, load_weights
+from anomaly_seg_training.class_names import named
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -183,27 +183,7 @@ def in_classes(example: Example, class_map: dict[str, str], classes: ClassSet) -
     """
     if example.labels is None:
         return example
-    if example.classes == CITYSCAPES.names:
-        table = label_table(class_map, classes)
-    else:
-        table = name_table(example.classes, classes, example.name)
+    if example.classes != CITYSCAPES.names:
+        return named(example, classes)
+    table = label_table(class_map, classes)
     return replace(translated(example, table), classes=classes.names)
-
-
-def name_table(names: Sequence[str], classes: ClassSet, what: str) -> NDArray[np.uint8]:
-    """Return the label of the segmenter for each index in `names`, by equal names, (256,) uint8.
-
-    Raises:
-        LabError: No name is the segmenter's.
-    """
-    table = np.full(256, IGNORE, np.uint8)
-    for index, name in enumerate(names):
-        if name in classes.names:
-            table[index] = classes.names.index(name)
-    if (table == IGNORE).all():
-        msg = (
-            f'{what} knows {", ".join(names)}, the segmenter {", ".join(classes.names)}: expected '
-            'common names'
-        )
-        raise LabError(msg)
-    return table
