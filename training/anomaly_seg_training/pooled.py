@@ -61,23 +61,18 @@ class PooledScores:
         """
         # The file of normal pixels comes last: its presence says that the image is done.
         for kind, where in (('anomalous', target == 1), ('normal', target == 0)):
-            rows = np.empty((len(self.outputs), np.count_nonzero(where)), np.float32)
-            for row, output in zip(rows, self.outputs, strict=True):
-                if scores[output].shape != target.shape:
-                    msg = (
-                        f'{name}: {output} has shape {scores[output].shape} and the ground truth '
-                        f'{target.shape}: expected one score for each pixel of the ground truth'
-                    )
-                    raise MetricError(msg)
-                row[:] = scores[output][where]
-                # The largest number is NaN if one is.
-                if np.isnan(row.max(initial=-np.inf)):
-                    msg = f'{name}: {output} is NaN in places: expected a number for each pixel'
-                    raise MetricError(msg)
             file = self.folder / f'{name}.{kind}.npy'
             self._layouts.pop(file.name, None)
-            with atomic_path(file) as temporary:
-                np.save(temporary, rows)
+            header = {
+                'descr': np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+                'fortran_order': False,
+                'shape': (len(self.outputs), int(np.count_nonzero(where))),
+            }
+            with atomic_path(file) as temporary, temporary.open('wb') as content:
+                # Row by row: all rows in memory at once would cost time, too.
+                np.lib.format.write_array_header_1_0(content, header)
+                for output in self.outputs:
+                    content.write(_chosen(scores[output], where, f'{name}: {output}').data)
 
     def result(self, output: str) -> AnomalyResult:
         """Return the exact figures of one output over all images that are done."""
@@ -120,3 +115,25 @@ class PooledScores:
                 raise MetricError(msg)
             found = self._layouts[path.name] = (rows.offset, rows.shape[1])
         return found
+
+
+def _chosen(
+    scores: NDArray[np.float32], where: NDArray[np.bool_], what: str
+) -> NDArray[np.float32]:
+    """Return the scores of some pixels, (n,) float32.
+
+    Raises:
+        MetricError: The shapes differ, or a score is NaN.
+    """
+    if scores.shape != where.shape:
+        msg = (
+            f'{what} has shape {scores.shape} and the ground truth {where.shape}: expected one '
+            'score for each pixel of the ground truth'
+        )
+        raise MetricError(msg)
+    values = scores[where].astype(np.float32, copy=False)
+    # The largest number is NaN if one is.
+    if np.isnan(values.max(initial=-np.inf)):
+        msg = f'{what} is NaN in places: expected a number for each pixel'
+        raise MetricError(msg)
+    return values
