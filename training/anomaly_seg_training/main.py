@@ -26,7 +26,9 @@ from anomaly_seg_training.run_settings import (
     is_first_process,
     run_settings,
 )
+from anomaly_seg_training.seeds_command import add_measure_seeds
 from anomaly_seg_training.submission_command import add_submission
+from anomaly_seg_training.synboost_command import add_synboost, add_synboost_table
 from anomaly_seg_training.worst_command import add_worst_arguments
 
 
@@ -50,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_finetune(kinds)
     add_adain(kinds)
     add_issa(kinds)
+    add_synboost(kinds)
 
     made = commands.add_parser('generate', help='make data to train on')
     add_mgu(made.add_subparsers(dest='kind', required=True, metavar='KIND'))
@@ -112,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
+    add_synboost_table(table_kinds)
     ablations = table_kinds.add_parser('ablations', help='the tables of `ablation`')
     tables_command.add_ablations_arguments(ablations)
 
@@ -124,6 +128,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_measure_bundle(
         measures.add_parser(
             'bundle', help='the figures of a card: IoU on Cityscapes val, scores on anomaly sets'
+        )
+    )
+    add_measure_seeds(
+        measures.add_parser(
+            'seeds', help='mean and spread over bundles that differ in the seed of their training'
         )
     )
     add_measure(measures)

@@ -85,12 +85,13 @@ def normal_scores(
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
-def evaluate(engine: Engine, data: Path) -> dict[str, Any]:
+def evaluate(engine: Engine, data: Path, outputs: Sequence[str] | None = None) -> dict[str, Any]:
     """Measure what the reports show: IoU on Cityscapes val and every score on anomaly sets.
 
     Args:
         engine: Runs the bundle.
         data: Folder of the data sets; anomaly sets that are absent are left out.
+        outputs: Scores, refined or not, as the card names them; all scores by default.
 
     Raises:
         DataError: Cityscapes val is missing, or a data set holds unknown labels.
@@ -111,7 +112,8 @@ def evaluate(engine: Engine, data: Path) -> dict[str, Any]:
     }
     for name in anomaly.MASKS:
         if (data / anomaly.FOLDER / name).is_dir():
-            figures = anomaly_figures(engine, anomaly.read(data, name), engine.card.scores)
+            examples = anomaly.read(data, name)
+            figures = anomaly_figures(engine, examples, outputs or engine.card.scores)
             content[name] = {
                 score: {'auroc': f.auroc, 'ap': f.ap, 'fpr95': f.fpr95}
                 for score, f in figures.items()

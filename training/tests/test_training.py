@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from anomaly_seg_training.main import main
 from anomaly_seg_training.measure import miou
 from anomaly_seg_training.module import MEAN, STD, Distillation
 from anomaly_seg_training.resizing import resize_image, resize_labels
+from anomaly_seg_training.seeds import markdown as seeds_markdown
 from anomaly_seg_training.teacher import Teacher
 from anomaly_seg_training.training import Run, train
 
@@ -248,6 +250,33 @@ def test_a_bundle_is_measured_and_tabled(run: Path, data: Path, tmp_path: Path) 
     text = (tmp_path / 'figures.md').read_text('utf-8')
     assert f'{100 * found:.1f} %' in text
     assert '| bicycle |' in text
+
+
+def test_bundles_of_several_seeds_are_measured_together(
+    run: Path, data: Path, tmp_path: Path, save: Callable[[Path, np.ndarray], None]
+) -> None:
+    """Mean and spread are those of the runs; a bundle beside itself has no spread."""
+    root = tmp_path / 'data'
+    shutil.copytree(data / 'cityscapes_mini', root / 'cityscapes_mini')
+    rng = np.random.default_rng(0)
+    folder = root / 'road_anomaly_val' / 'RoadAnomaly'
+    for name in ('0', '1'):
+        target = np.zeros((48, 96), np.uint8)
+        target[20:40, 30:60] = 2
+        save(folder / 'images' / f'{name}.png', rng.integers(0, 256, (48, 96, 3), np.uint8))
+        save(folder / 'labels_masks' / f'{name}.png', target)
+    bundle, out = str(run / 'bundle'), tmp_path / 'seeds.json'
+    arguments = ['--start', bundle, '--bundle', bundle, '--bundle', bundle, '--data', str(root)]
+    arguments += ['--outputs', 'entropy,max_logit+sml', '--threads', '1', '--out', str(out)]
+    assert main(['measure', 'seeds', *arguments]) == 0
+    content = json.loads(out.read_text('utf-8'))
+    text = out.with_suffix('.md').read_text('utf-8')
+    assert [one['RoadAnomaly'] for one in content['runs']] == [content['start']['RoadAnomaly']] * 2
+    figure = 100 * content['start']['RoadAnomaly']['max_logit+sml']['ap']
+    assert f'| {figure:.2f} ± 0.00 ({figure:.2f}) |' in text
+    content['runs'][1]['RoadAnomaly']['max_logit+sml']['ap'] = figure / 100 - 0.02
+    assert f'| {figure - 1:.2f} ± 1.41 ({figure:.2f}) |' in seeds_markdown(content)
+    assert main(['measure', 'seeds', *arguments, '--outputs', 'max_logit+smooth']) == 2
 
 
 def test_figures_against_sets_of_pixels(run: Path, data: Path) -> None:
