@@ -253,7 +253,9 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
         )
     sources = {}
     for name, items in examples.items():
-        lessons = [None] * len(items) if teacher is None else teacher.lessons(items)
+        lessons: list[Lesson | None] = [None] * len(items)
+        if teacher is not None:
+            lessons = teacher.lessons(items)
         source = taught(items, lessons, recipe.shares[name])
         if source is not None:
             sources[name] = source

@@ -144,10 +144,11 @@ def predict(
     network: Segmenter, start: Start, image: NDArray[np.uint8], view: Size, sure: float
 ) -> NDArray[np.uint8]:
     """Return the classes (view's h, w) of an image, 255 where the softmax is not above `sure`."""
-    batch = start.normalise(_channels_first(resize_image(image, view))[None])
+    device = next(network.parameters()).device
+    batch = start.normalise(_channels_first(resize_image(image, view))[None].to(device))
     logits = functional.interpolate(network.eval()(batch), view.shape, mode='bilinear')
     value, label = logits.softmax(1)[0].max(0)
-    return label.masked_fill(value <= sure, IGNORE).numpy().astype(np.uint8)
+    return label.masked_fill(value <= sure, IGNORE).cpu().numpy().astype(np.uint8)
 
 
 def _channels_first(image: NDArray[np.uint8]) -> torch.Tensor:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from anomaly_seg_ros.files import atomic_path, sha256_file, write_json
 from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.benchmark import BenchmarkSet, open_benchmark
-from anomaly_seg_training.benchmark.held_out import class_names, hold_out
+from anomaly_seg_training.benchmark.held_out import hold_out
 from anomaly_seg_training.class_names import class_set
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -119,6 +119,7 @@ class Study:
             for path in sorted(self.out.glob(f'seed-*/*/{_RESULT}'))
         ]
         order = list(self.recipe.arms)
+        results = [entry for entry in results if entry['arm'] in order]
         results.sort(key=lambda entry: (order.index(entry['arm']), entry['seed']))
         return {
             'kind': 'pilot',
@@ -157,11 +158,7 @@ class Study:
         if name not in found:
             msg = f'{recipe.dataset} has no set {name!r}, expected one of: {", ".join(found)}'
             raise LabError(msg)
-        chosen = found[name]
-        if set(recipe.hold_out) - set(class_names(chosen)):
-            # A test set with anomalies of its own.
-            return hold_out(chosen, [n for n in recipe.hold_out if n in class_names(chosen)])
-        return hold_out(chosen, recipe.hold_out)
+        return hold_out(found[name], recipe.hold_out)
 
     def _root(self) -> Path:
         return self.data / (self.recipe.path or self.recipe.dataset)
@@ -192,6 +189,9 @@ class Study:
             start, test_set, Size.parse(recipe_.view), recipe_.steps[1], taught,
             recipe_.thresholds,
         )  # fmt: skip
+        if figures['ap'] is None:
+            msg = f'{test_set.name} shows no anomaly beside normal pixels: hold out other classes'
+            raise LabError(msg)
         write_json(
             folder / _RESULT, {'seed': seed, 'arm': arm.name, 'unknown': arm.unknown, **figures}
         )
@@ -214,9 +214,8 @@ class Study:
         if not final.is_file():
             # Averaged weights want statistics of their own, as an export takes them.
             start = self._loaded(weights, classes)
-            size, kept = Size.parse(recipe.input_size), []
-            if recipe.encoder:
-                kept = encoder_parts(start.network)
+            size = Size.parse(recipe.input_size)
+            kept = encoder_parts(start.network) if recipe.encoder else []
             shown = photographs(recipe, self.data)
             recalibrate(start.network, shown, start.preprocessing, size, kept)
             with atomic_path(final) as temporary:
@@ -248,7 +247,7 @@ class Study:
             out,
         )
 
-    def _once(self, folder: Path, action: Any) -> None:
+    def _once(self, folder: Path, action: Callable[[bool], Any]) -> None:
         """Do what trains unless it is done; go on from its checkpoint if there is one."""
         if (folder / _DONE).is_file():
             return
