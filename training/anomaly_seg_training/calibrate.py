@@ -41,9 +41,10 @@ SOURCES = {'cityscapes': 'cityscapes_mini/train', 'camvid': 'camvid'}
 def calibrate(draft: Bundle, shares: Mapping[str, float], data: Path, threads: int = 0) -> Card:
     """Return the card with default score, class statistics, thresholds and display ranges.
 
-    The default score is the one with the best AUROC on generated clips with unknown objects. The
-    statistics are of every score on labelled pixels; the threshold of every output is the 99.5 %
-    quantile there, its display range goes from the 5 % to the 99.9 % quantile.
+    The default score is the one with the best AUROC on generated clips with unknown objects, and
+    that of a re-synthesis detector its own. The statistics are of every score on labelled pixels;
+    the threshold of every output is the 99.5 % quantile there, its display range goes from the
+    5 % to the 99.9 % quantile.
 
     Args:
         draft: A bundle that can be run.
@@ -58,9 +59,10 @@ def calibrate(draft: Bundle, shares: Mapping[str, float], data: Path, threads: i
     figures = {name: result.as_dict() for name, result in results.items()}
     statistics = class_statistics(engine, labelled(shares, data))
     engine.close()
+    score = max(card.scores, key=lambda name: figures[name]['auroc'])
     card = replace(
         card,
-        score=max(card.scores, key=lambda name: figures[name]['auroc']),
+        score=score if card.resynthesis is None else card.score,
         statistics=statistics,
         measured={
             'synthetic clips with unknown objects (chose the score)': {

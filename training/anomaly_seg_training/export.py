@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from anomaly_seg_ros.bundle import (
@@ -58,14 +59,21 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def write_run_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
-    """Export a run of any kind; see `write_segmenter_bundle` and `finetune.bundle`.
+    """Export a run of any kind.
+
+    See `write_segmenter_bundle`, `finetune.bundle` and `synboost.dissimilarity_run`.
 
     Raises:
         AnomalySegError: The run or the data cannot be used, or the export is not exact.
     """
-    if 'kind' in read_run(run):
+    about = read_run(run)
+    if 'kind' in about:
         from anomaly_seg_training.finetune.bundle import write_finetuned_bundle
 
+        if about['kind'] == 'dissimilarity':
+            from anomaly_seg_training.synboost.dissimilarity_run import write_synboost_bundle
+
+            return write_synboost_bundle(run, data, out, threads)
         return write_finetuned_bundle(run, data, out, threads)
     return write_segmenter_bundle(run, data, out, threads)
 
@@ -157,12 +165,39 @@ def write_calibrated_bundle(
         segmenter, card.preprocessing, card.input_size, card.scores, card.refinements,
         card.classes.drivable,
     )  # fmt: skip
+    return write_detector_bundle(detector, state, card, shares, data, out, threads)
+
+
+def write_detector_bundle(
+    detector: Detector,
+    state: Mapping[str, torch.Tensor],
+    card: Card,
+    shares: Mapping[str, float],
+    data: Path,
+    out: Path,
+    threads: int = 0,
+) -> Bundle:
+    """Export a detector, calibrate and measure it, and write the bundle.
+
+    Args:
+        detector: In evaluation mode; its large weights are float16 values.
+        state: All its tensors, as the bundle's weights file names them.
+        card: Not calibrated.
+        shares: Data sets of the recipe; the labelled ones calibrate.
+        data: Folder of the data sets.
+        out: The bundle's folder, replaced if it is a bundle.
+        threads: Of the engine that measures; 0 = all cores.
+
+    Raises:
+        AnomalySegError: The data cannot be used, or the export is not exact.
+    """
+    card = replace(card, graph=GraphFile(), weights=WeightsFile())
     with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
         graph = Path(place, 'detector.onnx')
         export(detector, graph)
         store_halves(graph)
         weights = Path(place, 'weights.safetensors')
-        save_file(state, weights)
+        save_file(as_half(state, MIN_SIZE), weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
         card = calibrate(draft, shares, data, threads)
