@@ -5,12 +5,14 @@
 from anomaly_seg_ros.bundle.bundle import Bundle, default_bundle_path
 from anomaly_seg_ros.bundle.card import Card, GraphFile, SegmenterSpec, Threshold, WeightsFile
 from anomaly_seg_ros.bundle.errors import BundleError
+from anomaly_seg_ros.bundle.kinds import DETECTORS, open_detector
 from anomaly_seg_ros.bundle.onnx_graph import OnnxGraph
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
 from anomaly_seg_ros.bundle.resynthesis import ResynthesisSpec
 from anomaly_seg_ros.bundle.write import write_bundle
 
 __all__ = [
+    'DETECTORS',
     'Bundle',
     'BundleError',
     'Card',
@@ -22,5 +24,6 @@ __all__ = [
     'Threshold',
     'WeightsFile',
     'default_bundle_path',
+    'open_detector',
     'write_bundle',
 ]

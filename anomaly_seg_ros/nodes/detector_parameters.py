@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from anomaly_seg_ros.bundle import Card
+from anomaly_seg_ros.bundle import DETECTORS, Card
 from anomaly_seg_ros.cleanup import CleanupConfig
 from anomaly_seg_ros.cleanup.config import MAX_AREA, MAX_FRAMES
 from anomaly_seg_ros.nodes.parameters import (
@@ -37,6 +37,13 @@ class DetectorParameters:
         'default',
         'Folder of the model bundle, or default for the one that comes with the package',
         used=ON_CONFIGURE,
+    )
+    detector: str = option(
+        'auto',
+        'Kind of detector that the bundle must hold; with the bundle default, synboost takes the '
+        're-synthesis bundle of the package',
+        used=ON_CONFIGURE,
+        choices=DETECTORS,
     )
     engine: str = option(
         'auto',

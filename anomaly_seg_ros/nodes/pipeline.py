@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.bundle import Bundle, Card
+from anomaly_seg_ros.bundle import Bundle, Card, open_detector
 from anomaly_seg_ros.cleanup import MaskCleaner
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.nodes.detector_parameters import DetectorParameters
@@ -82,7 +82,7 @@ class Pipeline:
             AnomalySegError: The bundle, the engine, the score or its refinement is missing or
                 does not fit.
         """
-        bundle = Bundle.open(parameters.bundle)
+        bundle = open_detector(parameters.bundle, parameters.detector)
         selection = parameters.select(bundle.card)
         engine = load_engine(
             parameters.engine, bundle, device=parameters.device, threads=parameters.threads

@@ -168,6 +168,7 @@ def test_a_tampered_bundle_is_refused_with_one_sentence(
         ({'device': 'abacus'}, 'abacus'),
         ({'bundle': ''}, 'bundle'),
         ({'engine': 'torch'}, 'weights'),
+        ({'detector': 'synboost'}, 'expected synboost'),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused_with_one_sentence(
