@@ -201,9 +201,9 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
         else:
             box = choose_box(rng, example.view, self.crop, self.scale, centre)
         image = crop_image(example.image, box, self.crop)
-        restyled = self.style_source not in (None, source) and not example.exact
-        if restyled and rng.random() < self.style_share:
-            styles = self.style_source.styles
+        other = None if example.exact else self.style_source
+        if other not in (None, source) and rng.random() < self.style_share:
+            styles = other.styles
             image = restyle(image, source.styles[number], styles[int(rng.integers(len(styles)))])
         plain = image
         if self.distorted and not example.exact:

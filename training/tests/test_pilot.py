@@ -94,7 +94,7 @@ def test_a_study_through_its_command(
 ) -> None:
     """Broken in its third arm, then gone on with: nothing is trained twice."""
     config, out = tmp_path / 'study.yaml', tmp_path / 'study.json'
-    config.write_text(yaml.safe_dump(STUDY))
+    config.write_text(yaml.safe_dump(STUDY, sort_keys=False))
     command = [
         'pilot', '--config', str(config), '--data', str(data), '--work', str(tmp_path / 'work'),
         '--out', str(out), '--seeds', '3', '--threads', '1', '--device', 'cpu',
@@ -139,10 +139,12 @@ def test_a_study_through_its_command(
     assert main(['tables', 'pilot', str(out)]) == 0
     assert out.with_suffix('.md').read_text('utf-8') == text
 
-    config.write_text(yaml.safe_dump(STUDY | {'view': '64x64'}))
+    config.write_text(yaml.safe_dump(STUDY | {'view': '64x64'}, sort_keys=False))
     assert main(command) == 2
     assert 'is of a recipe with another view: go on with that recipe' in capsys.readouterr().err
-    config.write_text(yaml.safe_dump(STUDY | {'subsets': {'flat': ['moon'], 'rest': ['sky']}}))
+    config.write_text(
+        yaml.safe_dump(STUDY | {'subsets': {'flat': ['moon'], 'rest': ['sky']}}, sort_keys=False)
+    )
     assert main([*command, '--work', str(tmp_path / 'other')]) == 2
     assert "the subset flat has 'moon', expected some of: sky" in capsys.readouterr().err
 

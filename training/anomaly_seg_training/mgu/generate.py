@@ -79,7 +79,7 @@ def segment_function(start: Start, device: str) -> Segment:
     network = start.network.to(device).eval().requires_grad_(False)
 
     def segment(images: Tensor) -> Tensor:
-        logits = network(start.normalise(images)).float()
+        logits: Tensor = network(start.normalise(images)).float()
         if logits.shape[-2:] == images.shape[-2:]:
             return logits
         return functional.interpolate(

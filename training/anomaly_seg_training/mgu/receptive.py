@@ -43,8 +43,9 @@ def receptive_radius(network: nn.Module) -> int | None:
             # A fresh one: mean 0, deviation 1.
             module.reset_parameters()
             module.reset_running_stats()
-        if isinstance(getattr(module, 'bias', None), Tensor):
-            module.bias.zero_()
+        bias = getattr(module, 'bias', None)
+        if isinstance(bias, Tensor):
+            bias.zero_()
     reach = 0
     for shape in ((_SHORT, _LONG), (_LONG, _SHORT)):
         axis = 0 if shape[0] == _LONG else 1

@@ -75,8 +75,15 @@ class _State:
     done: bool = False
 
     @property
+    def part(self) -> Tensor:
+        """What is computed of the image; a view."""
+        rows, columns = self.window
+        return self.x[:, rows, columns]
+
+    @property
     def whole(self) -> bool:
-        return self.x[0][self.window].shape == self.x[0].shape
+        """Whether that is all of it."""
+        return self.part.shape == self.x.shape
 
     def finished(self, config: MguConfig) -> bool:
         """Tell whether enough pixels are wrong, or no iteration is left."""
@@ -193,7 +200,7 @@ def _iterate(segment: Segment, states: Sequence[_State], config: MguConfig) -> N
     """Run the network once; update the jobs that are not done and mark those that are."""
     regions = torch.stack([state.job.region[state.window] for state in states])
     labels = torch.tensor([state.job.label for state in states], device=regions.device)
-    x = torch.stack([state.x[(slice(None), *state.window)] for state in states])
+    x = torch.stack([state.part for state in states])
     last = all(state.iterations >= config.iterations for state in states)
     x.requires_grad_(not last)
     with torch.set_grad_enabled(not last):
@@ -239,6 +246,6 @@ def _step(state: _State, gradient: Tensor, moving: Tensor, config: MguConfig) ->
         size = values.square().mean().sqrt()
         # No gradient at all, as in a saturated softmax, moves nothing.
         values = values / size if float(size) > 0 else values
-    part = state.x[(slice(None), *state.window)]
+    part = state.part
     part[:, moving] = (part[:, moving] - config.step * values).clamp(0, 255)
     state.iterations += 1

@@ -243,7 +243,14 @@ class Study:
         )  # fmt: skip
         generate(
             start,
-            Generation(source, config, seed=seed, device=self.device, **counts),
+            Generation(
+                source,
+                config,
+                counts.get('per_class', Generation.per_class),
+                min_pixels=counts.get('min_pixels', Generation.min_pixels),
+                seed=seed,
+                device=self.device,
+            ),
             out,
         )
 
