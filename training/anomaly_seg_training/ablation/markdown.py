@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from anomaly_seg_training.ablation.plan import START
@@ -33,7 +34,7 @@ class _Page:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._content = content
         self._runs: Mapping[str, Run] = content['runs']
-        first = next(iter(self._runs.values()), {'sets': {}})
+        first: Run = next(iter(self._runs.values()), {'sets': {}})
         self._sets = [PASTED, *first['sets']]
         scores = content['scores']
         self._scores: list[str] = scores
@@ -91,7 +92,7 @@ class _Page:
         yield _row(*('---' for _ in heads)).replace(' ', '')
         for name, changes, runs in self._rows(arms):
             cells = [name, changes, str(len(runs))]
-            cells += [_mean(runs, lambda run, k=key: run[k]) for key in ('miou', 'miou_per_frame')]
+            cells += [_mean(runs, itemgetter(key)) for key in ('miou', 'miou_per_frame')]
             for place in self._sets:
                 cells.append(
                     ' / '.join(

@@ -167,7 +167,8 @@ def draw_page(worst: Sequence[Shown], after: Engine, score: str, width: int) -> 
 
 def _run(engine: Engine, image: NDArray[np.uint8], score: str) -> NDArray[np.float32]:
     values = engine.run(image[np.newaxis], (score,))[score][0]
-    return values.astype(np.float32, copy=False)
+    found: NDArray[np.float32] = values.astype(np.float32, copy=False)
+    return found
 
 
 def _ap(values: NDArray[np.float32], target: NDArray[np.uint8]) -> float | None:
