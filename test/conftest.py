@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import shutil
 import tempfile
@@ -30,7 +31,20 @@ def _isolate_ros() -> None:
     os.environ['ROS_LOG_DIR'] = logs
 
 
+def _share_cores() -> None:
+    """Leave processes that test beside this one their cores; before torch loads.
+
+    OpenMP's threads spin while they wait: where they are more than cores, one that computes waits
+    for one that spins.
+    """
+    processes = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
+    threads = max((os.cpu_count() or 1) // processes, 1)
+    if processes > 1:
+        os.environ.setdefault('OMP_NUM_THREADS', str(threads))
+
+
 _isolate_ros()
+_share_cores()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -65,4 +79,15 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip('torch')
     from support.tiny_bundle import build_tiny_bundle
 
-    return build_tiny_bundle(tmp_path_factory.mktemp('bundles') / 'tiny')
+    mine = tmp_path_factory.mktemp('bundles') / 'tiny'
+    if 'PYTEST_XDIST_WORKER' not in os.environ:
+        return build_tiny_bundle(mine)
+    # Exporting takes seconds: of the processes that test together one does it, and all copy, since
+    # tests look for processes by the bundle that they run.
+    folder = tmp_path_factory.getbasetemp().parent
+    bundle = folder / 'tiny_bundle'
+    with (folder / 'tiny_bundle.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not bundle.is_dir():
+            build_tiny_bundle(bundle)
+        return shutil.copytree(bundle, mine)
