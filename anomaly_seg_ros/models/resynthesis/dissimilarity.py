@@ -168,12 +168,13 @@ def _scaled(channels: int, width: float) -> int:
 
 def _encoder(inputs: int, channels: list[int]) -> nn.ModuleList:
     """Return a 7x7 convolution and strided 3x3 ones, whose results are all read."""
-    convs = nn.ModuleList([nn.Conv2d(inputs, channels[0], 7, padding=3)])
-    convs.extend(nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise(channels))
+    convs = [nn.Conv2d(inputs, channels[0], 7, padding=3)]
+    convs += [nn.Conv2d(a, b, 3, 2, 1) for a, b in itertools.pairwise(channels)]
     for conv in convs:
         nn.init.kaiming_normal_(conv.weight, mode='fan_out', nonlinearity='relu')
+        assert conv.bias is not None
         nn.init.zeros_(conv.bias)
-    return convs
+    return nn.ModuleList(convs)
 
 
 def _levels(convs: nn.ModuleList, x: torch.Tensor) -> list[torch.Tensor]:

@@ -36,7 +36,7 @@ def check_label_map(labels: torch.Tensor, classes: int) -> None:
     Raises:
         ModelError: There are unknown values; the message lists them.
     """
-    unknown = labels[(labels >= classes) & (labels != IGNORE)].unique().tolist()
+    unknown = sorted(set(labels[(labels >= classes) & (labels != IGNORE)].tolist()))
     if unknown:
         msg = (
             f'the label map holds the values {unknown[:8]}, expected classes 0 to {classes - 1} '

@@ -142,7 +142,7 @@ class PyramidDiscriminator(nn.Module):
         logits, features = [], [levels]
         for conv, level in zip(self.smooth, merged[-self.judged :], strict=True):
             y = functional.leaky_relu(conv(level), _SLOPE)
-            place = self.labels(functional.adaptive_avg_pool2d(layout, y.shape[2:]))
+            place = self.labels(functional.adaptive_avg_pool2d(layout, (y.shape[2], y.shape[3])))
             logits.append(self.real(y) + (self.match(y) * place).sum(1, keepdim=True))
             features[0] = [*features[0], y]
         return Judgement(logits, features)

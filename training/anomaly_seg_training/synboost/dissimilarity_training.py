@@ -88,7 +88,7 @@ class DissimilarityTraining(TimedModule):
         self.mixing = nn.Parameter(torch.zeros(len(MEMBERS)), recipe.learn_ensemble)
         # In a list, so that checkpoints do not carry what never changes.
         self._frozen = [detector.eval().requires_grad_(False)]
-        self.network.requires_grad_(True)
+        self.network.train().requires_grad_(True)
         self.class_weights = torch.tensor(class_weights)
         self.validation = validation
         self.plateau = Plateau(recipe.rate, recipe.patience, recipe.factor)
