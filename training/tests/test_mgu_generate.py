@@ -58,7 +58,7 @@ def command(data: Path, weights: Path) -> Command:
         return main([
             'generate', 'mgu', '--checkpoint', str(weights), '--segmenter', 'streetnet', *options,
             '--data', str(data), '--source', source, '--size', '96x64', '--pseudo-labels', '0.05',
-            '--per-class', '3', '--min-pixels', '30', '--iterations', '6', '--step', '4',
+            '--per-class', '3', '--min-pixels', '30', '--iterations', '4', '--step', '6',
             '--batch', '2', '--out', str(out), '--threads', '1', '--device', 'cpu', *more,
         ])  # fmt: skip
 
