@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -40,6 +40,17 @@ class Segmenter(nn.Module, ABC):
         Segmenters whose published checkpoints name them otherwise, or hold more, override this.
         """
         return state
+
+
+Last = TypeVar('Last', nn.Conv2d, nn.ConvTranspose2d)
+
+
+def constant_output(layer: Last, value: float) -> Last:
+    """Return the layer with weights of 0 and a bias of `value`."""
+    nn.init.zeros_(layer.weight)
+    assert layer.bias is not None
+    nn.init.constant_(layer.bias, value)
+    return layer
 
 
 SEGMENTERS: Registry[type[Segmenter]] = Registry('segmenter')

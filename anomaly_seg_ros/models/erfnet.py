@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter
+from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, constant_output
 
 # The published checkpoints were trained with this epsilon; another one shifts every layer.
 _EPSILON = 1e-3
@@ -170,14 +170,13 @@ class ERFNet(Segmenter):
 
     def forget_beginning(self) -> None:
         """Drop the layers of `begin`."""
-        self.encoder.initial_block = nn.Identity()
+        encoder: nn.Module = self.encoder
+        encoder.initial_block = nn.Identity()
         for index in range(_EARLY):
             self.encoder.layers[index] = nn.Identity()
         # Of the encoder's pretraining; no stream needs it.
-        self.encoder.output_conv = nn.Identity()
+        encoder.output_conv = nn.Identity()
 
     def single_output(self, value: float) -> None:
         """Replace the layer of the logits by one with one output, `value` at the beginning."""
-        self.decoder.output_conv = nn.ConvTranspose2d(16, 1, 2, stride=2)
-        nn.init.zeros_(self.decoder.output_conv.weight)
-        nn.init.constant_(self.decoder.output_conv.bias, value)
+        self.decoder.output_conv = constant_output(nn.ConvTranspose2d(16, 1, 2, stride=2), value)

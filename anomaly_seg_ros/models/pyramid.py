@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from anomaly_seg_ros.models.base import Segmenter
+from anomaly_seg_ros.models.base import Segmenter, constant_output
 
 ENCODER = ('stem', 'blocks', 'stages')
 """Attributes of a `PyramidSegmenter` that hold its encoder; everything else is its decoder."""
@@ -141,6 +141,4 @@ class PyramidSegmenter(Segmenter):
 
     def single_output(self, value: float) -> None:
         """Replace the layer of the logits by one with one output, `value` at the beginning."""
-        self.classifier = nn.Conv2d(self.classifier.in_channels, 1, 1)
-        nn.init.zeros_(self.classifier.weight)
-        nn.init.constant_(self.classifier.bias, value)
+        self.classifier = constant_output(nn.Conv2d(self.classifier.in_channels, 1, 1), value)

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A second stream that lowers all logits of a trained segmenter where it sees the unknown.
 
-The segmenter keeps its weights. The stream begins with the segmenter's own early features, has the
-form of its later layers and gives one number u per pixel, the log odds that it shows nothing known.
-A multiple of it is taken from every logit. What is the same for all classes changes neither their
-order nor their softmax, so that labels, confidence, entropy and mIoU stay as they were, while the
-max logit, the energy, and what refines them, tell the unknown. (Leaving the segmenter alone and
-learning a residual is the idea of Liu et al., Residual Pattern Learning, ICCV 2023; there the
-residual goes into features.)
+The segmenter keeps its weights. The stream begins with the segmenter's own early features, has
+the form of its later layers and gives one number u per pixel, the log odds that nothing known is
+there. A multiple of it is taken from every logit. What is the same for all classes changes
+neither their order nor their softmax, so that labels, confidence, entropy and mIoU stay as they
+were, while the max logit, the energy, and what refines them, tell the unknown. (Leaving the
+segmenter alone and learning a residual is the idea of Liu et al., Residual Pattern Learning, ICCV
+2023; there the residual goes into features.)
 """
 
 from __future__ import annotations
