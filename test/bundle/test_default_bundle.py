@@ -47,7 +47,9 @@ def test_both_engines_agree_on_a_street(bundle: Bundle) -> None:
     ]
     assert np.mean(results[0]['labels'] == results[1]['labels']) > 0.999
     for name in scores:
-        np.testing.assert_allclose(results[0][name], results[1][name], rtol=0, atol=1e-3)
+        # A second stream's share in the logits is large: differences belong to the score's range.
+        apart = 1e-4 * float(np.ptp(results[1][name]))
+        np.testing.assert_allclose(results[0][name], results[1][name], rtol=0, atol=apart)
     known = frame.labels != 255
     # No measure of quality: colours in the wrong order or a wrong normalisation end far below.
     assert np.mean(results[0]['labels'][0][known] == frame.labels[known]) > 0.3
