@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,6 @@ from anomaly_seg_training.data import READERS
 from anomaly_seg_training.dataset import Crops, Source
 from anomaly_seg_training.finetune.dataset import MixedCrops
 from anomaly_seg_training.main import main
-from anomaly_seg_training.mgu import generate as generating
 from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.shards import FLIPPED, NOT, read_index, read_items, shards
 from anomaly_seg_training.proxies import MaxEnt, MaxEntConfig, Proxy
@@ -32,6 +32,24 @@ from anomaly_seg_training.proxies import MaxEnt, MaxEntConfig, Proxy
 NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
 
 Command = Callable[..., int]
+
+KILLED = """
+import os, signal, sys
+from anomaly_seg_training.main import main
+from anomaly_seg_training.mgu import generate as generating
+from anomaly_seg_training.mgu.shards import shards
+
+real = generating.write_shard
+
+def killed(path, *rest):
+    if len(shards(path.parent)) == 2:
+        (path.parent / '.shard-half.zip').write_bytes(b'PK')
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(path, *rest)
+
+generating.write_shard = killed
+main([*sys.argv[1:], '--reader-option', 'step=2'])
+"""
 
 
 @pytest.fixture(scope='module')
@@ -52,17 +70,19 @@ def command(data: Path, weights: Path) -> Command:
     """Generate from frames without labels: what the network sees itself is its label."""
 
     def run(out: Path, *more: str, source: str = 'video') -> int:
-        options = [
-            word for key, value in NETWORK.items() for word in ('--option', f'{key}={value}')
-        ]
-        return main([
-            'generate', 'mgu', '--checkpoint', str(weights), '--segmenter', 'streetnet', *options,
-            '--data', str(data), '--source', source, '--size', '96x64', '--pseudo-labels', '0.05',
-            '--per-class', '3', '--min-pixels', '30', '--iterations', '4', '--step', '6',
-            '--batch', '2', '--out', str(out), '--threads', '1', '--device', 'cpu', *more,
-        ])  # fmt: skip
+        return main([*_words(data, weights, out, source), *more])
 
     return run
+
+
+def _words(data: Path, weights: Path, out: Path, source: str = 'video') -> list[str]:
+    options = [word for key, value in NETWORK.items() for word in ('--option', f'{key}={value}')]
+    return [
+        'generate', 'mgu', '--checkpoint', str(weights), '--segmenter', 'streetnet', *options,
+        '--data', str(data), '--source', source, '--size', '96x64', '--pseudo-labels', '0.05',
+        '--per-class', '3', '--min-pixels', '30', '--iterations', '4', '--step', '6',
+        '--batch', '2', '--out', str(out), '--threads', '1', '--device', 'cpu',
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -138,23 +158,12 @@ def test_the_batch_changes_nothing(whole: Path, command: Command, tmp_path: Path
 
 
 def test_a_killed_run_goes_on_with_what_it_has(
-    whole: Path, command: Command, tmp_path: Path
+    whole: Path, command: Command, data: Path, weights: Path, tmp_path: Path
 ) -> None:
     """Killed by SIGKILL while the third shard is being written."""
-    child = os.fork()
-    if child == 0:
-        real = generating.write_shard
-
-        def killed(path: Path, *rest: Any) -> None:
-            if len(shards(path.parent)) == 2:
-                (path.parent / '.shard-half.zip').write_bytes(b'PK')
-                os.kill(os.getpid(), signal.SIGKILL)
-            real(path, *rest)
-
-        generating.write_shard = killed
-        command(tmp_path, '--reader-option', 'step=2')
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    ended = subprocess.run([sys.executable, '-c', KILLED, *_words(data, weights, tmp_path)],
+                           capture_output=True, timeout=120, check=False)  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     kept = {path.name: path.read_bytes() for path in shards(tmp_path)}
     assert len(kept) == 2
     assert not (tmp_path / 'manifest.json').exists()
