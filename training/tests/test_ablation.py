@@ -168,7 +168,7 @@ def test_every_arm_and_seed_is_trained_and_measured(folder: Path) -> None:
             assert set(figures['max_logit']) == {'auroc', 'ap', 'fpr95'}
     values = [run['validation']['max_logit']['ap'] for run in (start, five, three)]
     assert len(set(values)) == 3, 'training changed nothing'
-    assert content['provenance']['command'].startswith('anomaly-seg-lab ')
+    assert content['provenance']['command'].startswith('anomaly-seg-lab')
     assert str(folder) not in json.dumps(content)
 
 

@@ -36,7 +36,7 @@ def photographs(tmp_path: Path, save: Save) -> list[str]:
     return ['--annotations', str(file), '--images', str(tmp_path / 'p')]
 
 
-@pytest.mark.parametrize(('show', 'columns'), [('aligners', 6), ('mixers', 6), ('objects', 2)])
+@pytest.mark.parametrize(('show', 'columns'), [('aligners', 7), ('mixers', 6), ('objects', 2)])
 def test_writes_a_page(
     data: Path, photographs: list[str], tmp_path: Path, show: str, columns: int
 ) -> None:
