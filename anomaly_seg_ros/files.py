@@ -39,8 +39,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 def write_json(path: Path | str, content: Any) -> None:
     """Write `content` as indented JSON that ends in a newline, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + '\n')
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n', 'utf-8')
+        temporary.write_text(text, 'utf-8')
 
 
 def sha256_file(path: Path | str) -> str:

@@ -173,7 +173,7 @@ def _export(arguments: argparse.Namespace) -> None:
 def _measure_bundle(arguments: argparse.Namespace) -> None:
     from anomaly_seg_ros.bundle import Bundle
     from anomaly_seg_ros.engines import load_engine
-    from anomaly_seg_ros.files import atomic_path, write_json
+    from anomaly_seg_ros.files import write_json, write_text
     from anomaly_seg_training.measure import evaluate, table
 
     bundle = Bundle.open(arguments.bundle)
@@ -182,8 +182,7 @@ def _measure_bundle(arguments: argparse.Namespace) -> None:
     engine.close()
     text = table(content)
     write_json(arguments.out, content)
-    with atomic_path(arguments.out.with_suffix('.md')) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(arguments.out.with_suffix('.md'), text)
     print(text)
 
 

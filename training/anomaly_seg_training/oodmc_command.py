@@ -147,7 +147,7 @@ def _fit(arguments: argparse.Namespace) -> None:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_ros.files import atomic_path, write_json
+    from anomaly_seg_ros.files import write_json, write_text
     from anomaly_seg_training.errors import LabError
     from anomaly_seg_training.oodmc_table import compare, table
 
@@ -169,6 +169,5 @@ def _measure(arguments: argparse.Namespace) -> None:
     content['provenance'] = origin
     text = table(content)
     write_json(arguments.out, content)
-    with atomic_path(arguments.out.with_suffix('.md')) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(arguments.out.with_suffix('.md'), text)
     print(text)

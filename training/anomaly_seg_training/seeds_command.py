@@ -29,7 +29,7 @@ def add_measure_seeds(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_ros.files import atomic_path, write_json
+    from anomaly_seg_ros.files import write_json, write_text
     from anomaly_seg_training.seeds import markdown, measure_seeds
 
     content = measure_seeds(
@@ -38,6 +38,5 @@ def _run(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     write_json(arguments.out, content)
     text = markdown(content)
-    with atomic_path(arguments.out.with_suffix('.md')) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(arguments.out.with_suffix('.md'), text)
     print(text)

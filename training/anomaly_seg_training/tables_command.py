@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from anomaly_seg_ros.files import atomic_path, write_json
+from anomaly_seg_ros.files import write_json, write_text
 from anomaly_seg_training.errors import LabError
 
 _ERFNET = ('num_classes=20', 'known_classes=19')
@@ -151,8 +151,7 @@ def _papers(arguments: argparse.Namespace) -> None:
         _command(files, trained),
         [file.name for file, entries in found.items() if not entries],
     )
-    with atomic_path(arguments.out) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(arguments.out, text)
     print(arguments.out)
 
 
@@ -163,8 +162,7 @@ def _ablations(arguments: argparse.Namespace) -> None:
     content = read_ablations(arguments.file)
     text = markdown(content, f'anomaly-seg-lab tables ablations {arguments.file.name}')
     out = arguments.out or arguments.file.with_suffix('.md')
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(out, text)
     print(out)
 
 
@@ -187,6 +185,5 @@ def _write_markdown(file: Path, content: dict[str, Any]) -> str:
     from anomaly_seg_training.refinement_markdown import markdown
 
     text = markdown(content)
-    with atomic_path(file.with_suffix('.md')) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(file.with_suffix('.md'), text)
     return text

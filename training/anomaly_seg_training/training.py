@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from safetensors.torch import save_file
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from anomaly_seg_ros.files import atomic_path, sha256_file, write_json
@@ -26,7 +25,8 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_training.class_names import class_set, named
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
-from anomaly_seg_training.dataset import Crops, Source, crop_loader
+from anomaly_seg_training.dataset import Crops, Source
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
@@ -53,35 +53,25 @@ class Run(RunSettings):
     start: Path | None = None
 
 
-class CropsModule(lightning.LightningDataModule):
-    """A new set of crops each epoch."""
+class WeightsWriter(Callback):
+    """Write what a run has made after each epoch, whole or not at all.
 
-    def __init__(
-        self, recipe: SegmenterRecipe, sources: dict[str, Source], run: Run, features: int
+    Args:
+        path: The file.
+        tensors: Returns what it shall hold.
+    """
+
+    def __init__(self, path: Path, tensors: Callable[[], Mapping[str, torch.Tensor]]) -> None:
+        self.path = path
+        self.tensors = tensors
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.sources = sources
-        self.settings = run
-        self.features = features
-
-    def train_dataloader(self) -> DataLoader[dict[str, torch.Tensor]]:
-        """Return this epoch's crops in order; they are drawn at random already."""
-        recipe, trainer = self.recipe, self.trainer
-        world = trainer.world_size if trainer is not None else 1
-        crops = Crops(
-            self.sources,
-            Size.parse(recipe.crop),
-            (recipe.scale[0], recipe.scale[1]),
-            recipe.rare_share,
-            recipe.epoch_steps * recipe.batch * world,
-            self.settings.seed,
-            trainer.current_epoch if trainer is not None else 0,
-            self.features,
-            recipe.style_source,
-            recipe.style_share,
-        )
-        return crop_loader(crops, recipe.batch, self.settings.workers)
+        """Write the file."""
+        del trainer, pl_module
+        with atomic_path(self.path) as temporary:
+            save_file({n: t.cpu().contiguous() for n, t in self.tensors().items()}, temporary)
 
 
 class Reporter(Callback):
@@ -287,7 +277,23 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     )  # fmt: skip
     trainer.fit(
         module,
-        datamodule=CropsModule(recipe, sources, run, channels),
+        datamodule=Epochs(
+            lambda items, epoch: Crops(
+                sources,
+                Size.parse(recipe.crop),
+                (recipe.scale[0], recipe.scale[1]),
+                recipe.rare_share,
+                items,
+                run.seed,
+                epoch,
+                channels,
+                recipe.style_source,
+                recipe.style_share,
+            ),
+            recipe.epoch_steps,
+            recipe.batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return run.out / WEIGHTS

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.alignment.adain_network import AdainNet, adain, moments
 from anomaly_seg_training.crops import choose_box, crop_image
 from anomaly_seg_training.data import READERS, Example
-from anomaly_seg_training.dataset import crop_loader
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.recipe_file import Recipe, require
 from anomaly_seg_training.run_settings import RunSettings
@@ -129,32 +129,6 @@ class StylePairs(Dataset[Batch]):
             image = crop_image(example.image, box, self.crop)
             item[kind] = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return item
-
-
-class PairsModule(lightning.LightningDataModule):
-    """New pairs each epoch."""
-
-    def __init__(
-        self,
-        contents: dict[str, list[Example]],
-        styles: dict[str, list[Example]],
-        recipe: AdainRecipe,
-        run: RunSettings,
-    ) -> None:
-        super().__init__()
-        self.sources = contents, styles
-        self.recipe = recipe
-        self.settings = run
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Return this epoch's pairs in order; they are drawn at random already."""
-        recipe, trainer = self.recipe, self.trainer
-        world = trainer.world_size if trainer is not None else 1
-        pairs = StylePairs(
-            *self.sources, recipe, recipe.epoch_steps * recipe.batch * world, self.settings.seed,
-            trainer.current_epoch if trainer is not None else 0,
-        )  # fmt: skip
-        return crop_loader(pairs, recipe.batch, self.settings.workers)
 
 
 class AdainTraining(TimedModule):
@@ -284,7 +258,12 @@ def train_adain(recipe: AdainRecipe, run: RunSettings) -> Path:
     )
     trainer.fit(
         module,
-        datamodule=PairsModule(contents, styles, recipe, run),
+        datamodule=Epochs(
+            lambda items, epoch: StylePairs(contents, styles, recipe, items, run.seed, epoch),
+            recipe.epoch_steps,
+            recipe.batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return run.out / WEIGHTS

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.errors import AnomalySegError
-from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_ros.files import atomic_path, write_text
 from anomaly_seg_ros.metrics import AnomalyMetrics
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.pooled import PooledScores
@@ -82,8 +82,7 @@ class Store:
                 'labels': classes is not None,
                 **facts,
             }
-            with atomic_path(self.folder / f'{file}{_DONE}') as temporary:
-                temporary.write_text(json.dumps(facts), 'utf-8')
+            write_text(self.folder / f'{file}{_DONE}', json.dumps(facts))
         except AnomalySegError as error:
             msg = f'{name}: {error}'
             raise LabError(msg) from error

@@ -7,23 +7,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.models import Segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.dataset import Crops, Source, crop_loader
-from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.dataset import Crops
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.proxies import Mixed, Mixer
 from anomaly_seg_training.resizing import resize_image
-from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.timed import Batch
 
 _UNKNOWN = 254
@@ -81,36 +78,6 @@ class MixedCrops(Dataset[Batch]):
             'ood': torch.from_numpy(np.ascontiguousarray(mixed.ood)),
             'held': torch.from_numpy(held),
         }
-
-
-class MixedCropsModule(lightning.LightningDataModule):
-    """A new set of crops each epoch."""
-
-    def __init__(
-        self, recipe: FinetuneRecipe, sources: dict[str, Source], mixer: Mixer, run: RunSettings
-    ) -> None:
-        super().__init__()
-        self.recipe = recipe
-        self.sources = sources
-        self.mixer = mixer
-        self.settings = run
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Return this epoch's crops in order; they are drawn at random already."""
-        recipe, trainer = self.recipe, self.trainer
-        world = trainer.world_size if trainer is not None else 1
-        crops = Crops(
-            self.sources,
-            Size.parse(recipe.crop),
-            (recipe.scale[0], recipe.scale[1]),
-            recipe.rare_share,
-            recipe.epoch_steps * recipe.batch * world,
-            self.settings.seed,
-            trainer.current_epoch if trainer is not None else 0,
-            features=0,
-            distorted=recipe.distort,
-        )
-        return crop_loader(MixedCrops(crops, self.mixer), recipe.batch, self.settings.workers)
 
 
 @torch.inference_mode()

@@ -11,11 +11,13 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from anomaly_seg_training.dataset import Source
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.dataset import Crops, Source
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import STREAM, FinetuneRecipe
 from anomaly_seg_training.finetune.curves import make_logger
-from anomaly_seg_training.finetune.dataset import MixedCropsModule, pseudo_labelled
+from anomaly_seg_training.finetune.dataset import MixedCrops, pseudo_labelled
 from anomaly_seg_training.finetune.module import FineTuning
 from anomaly_seg_training.finetune.proxies import make_mixer
 from anomaly_seg_training.finetune.start import (
@@ -109,9 +111,17 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
         run, recipe.steps, recipe.epoch_steps, recipe.precision, callbacks,
         gradient_clip_val=recipe.gradient_clip, logger=make_logger(run.out),
     )  # fmt: skip
+
+    def draw(items: int, epoch: int) -> MixedCrops:
+        crops = Crops(
+            sources, Size.parse(recipe.crop), (recipe.scale[0], recipe.scale[1]),
+            recipe.rare_share, items, run.seed, epoch, features=0, distorted=recipe.distort,
+        )  # fmt: skip
+        return MixedCrops(crops, mixer)
+
     trainer.fit(
         module,
-        datamodule=MixedCropsModule(recipe, sources, mixer, run),
+        datamodule=Epochs(draw, recipe.epoch_steps, recipe.batch, run.workers),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return run.out / WEIGHTS

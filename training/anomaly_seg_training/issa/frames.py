@@ -4,17 +4,14 @@
 
 from __future__ import annotations
 
-import lightning
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.dataset import crop_loader
 from anomaly_seg_training.issa.recipe import IssaRecipe
-from anomaly_seg_training.run_settings import RunSettings
 
 
 class FrameCrops(Dataset[torch.Tensor]):
@@ -53,31 +50,3 @@ class FrameCrops(Dataset[torch.Tensor]):
         box = choose_box(rng, example.view, self.size, self.scale)
         image = crop_image(example.image, box, self.size)
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-
-
-class FramesModule(lightning.LightningDataModule):
-    """New crops each epoch.
-
-    Args:
-        sources: Frames by data set.
-        recipe: Shares, size, scale and length of an epoch.
-        run: Seed and workers.
-        batch: Crops per step.
-    """
-
-    def __init__(
-        self, sources: dict[str, list[Example]], recipe: IssaRecipe, run: RunSettings, batch: int
-    ) -> None:
-        super().__init__()
-        self.sources = sources
-        self.recipe = recipe
-        self.settings = run
-        self.batch = batch
-
-    def train_dataloader(self) -> DataLoader[torch.Tensor]:
-        """Return this epoch's crops in order; they are drawn at random already."""
-        crops = FrameCrops(
-            self.sources, self.recipe, self.recipe.epoch_steps * self.batch, self.settings.seed,
-            self.trainer.current_epoch if self.trainer is not None else 0,
-        )  # fmt: skip
-        return crop_loader(crops, self.batch, self.settings.workers)

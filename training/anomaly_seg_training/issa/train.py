@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.models import read_state_dict
 from anomaly_seg_training.data import Example
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.issa.discriminator import Discriminator
 from anomaly_seg_training.issa.encoder_training import EncoderTraining
-from anomaly_seg_training.issa.frames import FrameCrops, FramesModule
+from anomaly_seg_training.issa.frames import FrameCrops
 from anomaly_seg_training.issa.generator import Generator
 from anomaly_seg_training.issa.generator_training import GeneratorTraining
 from anomaly_seg_training.issa.networks import generator_of
@@ -27,32 +28,19 @@ from anomaly_seg_training.manual import ManualTraining, Pages
 from anomaly_seg_training.pictures import fixed_frames
 from anomaly_seg_training.recipe_file import require
 from anomaly_seg_training.run_settings import RunSettings
-from anomaly_seg_training.training import WEIGHTS, Reporter, as_half, make_trainer, read_sources
+from anomaly_seg_training.training import (
+    WEIGHTS,
+    Reporter,
+    WeightsWriter,
+    as_half,
+    make_trainer,
+    read_sources,
+)
 
 GENERATOR = 'generator.safetensors'
 """Generator and discriminator of stage 1; there as soon as it has ended."""
 _SHOWN = 5
 _LEAST_HALF = 4096
-
-
-class Weights(Callback):
-    """Write generator and encoder in one file after each epoch.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Write the file, whole or not at all."""
-        del trainer
-        assert isinstance(pl_module, EncoderTraining)
-        with atomic_path(self.path) as temporary:
-            save_file(as_half(pl_module.result.state_dict(), _LEAST_HALF), temporary)
 
 
 def train_issa(recipe: IssaRecipe, run: RunSettings) -> Path:
@@ -134,7 +122,8 @@ def _train_encoder(
         run.seed, run.max_minutes,
     )  # fmt: skip
     path = out / WEIGHTS
-    _fit(module, recipe, run, sources, recipe.batch // 2, 'encoder', out, [Weights(path)])
+    writer = WeightsWriter(path, lambda: as_half(module.result.state_dict(), _LEAST_HALF))
+    _fit(module, recipe, run, sources, recipe.batch // 2, 'encoder', out, [writer])
     return path
 
 
@@ -158,7 +147,12 @@ def _fit(
     )  # fmt: skip
     trainer.fit(
         module,
-        datamodule=FramesModule(sources, recipe, run, batch),
+        datamodule=Epochs(
+            lambda items, epoch: FrameCrops(sources, recipe, items, run.seed, epoch),
+            recipe.epoch_steps,
+            batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
 

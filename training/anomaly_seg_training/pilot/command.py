@@ -70,10 +70,9 @@ def _table(arguments: argparse.Namespace) -> None:
 
 
 def _write_table(file: Path, content: dict[str, Any]) -> str:
-    from anomaly_seg_ros.files import atomic_path
+    from anomaly_seg_ros.files import write_text
     from anomaly_seg_training.pilot.table import table
 
     text = table(content)
-    with atomic_path(file.with_suffix('.md')) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(file.with_suffix('.md'), text)
     return text

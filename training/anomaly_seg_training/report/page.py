@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_ros.files import write_text
 from anomaly_seg_ros.render.palette import heat_table
 from anomaly_seg_training.errors import LabError
 
@@ -63,8 +63,7 @@ def write_page(path: Path, text: str) -> None:
         LabError: It cannot be written there.
     """
     try:
-        with atomic_path(path) as temporary:
-            temporary.write_text(text, 'utf-8')
+        write_text(path, text)
     except OSError as error:
         msg = f'cannot write {path}: {error.strerror or error}'
         raise LabError(msg) from error

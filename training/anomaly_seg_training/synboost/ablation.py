@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_seg_ros.engines import load_engine
-from anomaly_seg_ros.files import atomic_path, write_json
+from anomaly_seg_ros.files import write_json, write_text
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_training.data import anomaly
 from anomaly_seg_training.errors import LabError
@@ -109,8 +109,7 @@ def run_ablation(
             results['variants'].setdefault(name, {})[str(seed)] = found
     results['provenance'] = provenance()
     write_json(run.out / RESULTS, results)
-    with atomic_path(run.out / TABLE) as temporary:
-        temporary.write_text(markdown(results), 'utf-8')
+    write_text(run.out / TABLE, markdown(results))
     return run.out / TABLE
 
 

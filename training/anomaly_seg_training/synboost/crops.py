@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-import lightning
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image, crop_labels
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.dataset import crop_loader
-from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.synboost.recipe import PerceptualRecipe, SynthesisRecipe
 
 Pair = dict[str, torch.Tensor]
@@ -60,31 +57,3 @@ class LabelledCrops(Dataset[Pair]):
             'image': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
             'labels': torch.from_numpy(labels),
         }
-
-
-class LabelledModule(lightning.LightningDataModule):
-    """New crops each epoch.
-
-    Args:
-        sources: Labelled images by data set.
-        recipe: Shares, size, scale and length of an epoch.
-        run: Seed and workers.
-    """
-
-    def __init__(
-        self, sources: dict[str, list[Example]], recipe: SynthesisRecipe | PerceptualRecipe,
-        run: RunSettings,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.sources = sources
-        self.recipe = recipe
-        self.settings = run
-
-    def train_dataloader(self) -> DataLoader[Pair]:
-        """Return this epoch's crops in order; they are drawn at random already."""
-        recipe = self.recipe
-        crops = LabelledCrops(
-            self.sources, recipe, recipe.epoch_steps * recipe.batch, self.settings.seed,
-            self.trainer.current_epoch if self.trainer is not None else 0,
-        )  # fmt: skip
-        return crop_loader(crops, recipe.batch, self.settings.workers)

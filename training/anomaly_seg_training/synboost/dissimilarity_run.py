@@ -22,6 +22,7 @@ from anomaly_seg_ros.models import Segmenter, create_segmenter
 from anomaly_seg_ros.models.resynthesis import Resynthesis
 from anomaly_seg_ros.models.weights import load_state, read_state_dict
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.export import read_run, write_detector_bundle
 from anomaly_seg_training.run_settings import RunSettings
@@ -34,7 +35,6 @@ from anomaly_seg_training.synboost.dissimilarity_training import (
 )
 from anomaly_seg_training.synboost.ensemble import Weights, search
 from anomaly_seg_training.synboost.examples import (
-    ExamplesModule,
     batches,
     read_scenes,
     training_examples,
@@ -97,7 +97,12 @@ def train_dissimilarity(
     )  # fmt: skip
     trainer.fit(
         module,
-        datamodule=ExamplesModule(sources, recipe, run),
+        datamodule=Epochs(
+            lambda items, epoch: training_examples(sources, recipe, items, run.seed, epoch),
+            recipe.epoch_steps,
+            recipe.batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return _finish(module, detector, recipe, run.out)

@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import lightning
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image, crop_labels
-from anomaly_seg_training.dataset import crop_loader
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.synboost.crops import Pair
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.synboost.scenes import SCENES, Scene
@@ -96,33 +93,6 @@ class AnomalyExamples(Dataset[Pair]):
             'labels': torch.from_numpy(crop_labels(told, box, making.size)),
             'target': torch.from_numpy(crop_labels(target, box, making.size)),
         }
-
-
-class ExamplesModule(lightning.LightningDataModule):
-    """New examples each epoch.
-
-    Args:
-        sources: Scenes by data set.
-        recipe: Shares, size, scale and length of an epoch.
-        run: Seed and workers.
-    """
-
-    def __init__(
-        self, sources: Mapping[str, Sequence[Scene]], recipe: DissimilarityRecipe,
-        run: RunSettings,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.sources = sources
-        self.recipe = recipe
-        self.settings = run
-
-    def train_dataloader(self) -> DataLoader[Pair]:
-        """Return this epoch's examples in order; they are drawn at random already."""
-        recipe = self.recipe
-        epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        length = recipe.epoch_steps * recipe.batch
-        examples = training_examples(self.sources, recipe, length, self.settings.seed, epoch)
-        return crop_loader(examples, recipe.batch, self.settings.workers)
 
 
 def training_examples(

@@ -9,20 +9,24 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
-from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
 from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
-from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.models.resynthesis import Vgg
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.run_settings import RunSettings
-from anomaly_seg_training.synboost.crops import LabelledModule, Pair
+from anomaly_seg_training.synboost.crops import LabelledCrops, Pair
 from anomaly_seg_training.synboost.pretrained import make_vgg
 from anomaly_seg_training.synboost.recipe import PerceptualRecipe
 from anomaly_seg_training.timed import TimedModule
-from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
+from anomaly_seg_training.training import (
+    WEIGHTS,
+    Reporter,
+    WeightsWriter,
+    make_trainer,
+    read_sources,
+)
 
 
 class PixelLabels(nn.Module):
@@ -101,27 +105,6 @@ class PerceptualTraining(TimedModule):
         return loss
 
 
-class VggWeights(Callback):
-    """Write the VGG alone after each epoch.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Write the file, whole or not at all."""
-        del trainer
-        assert isinstance(pl_module, PerceptualTraining)
-        state = pl_module.network.vgg.state_dict()
-        with atomic_path(self.path) as temporary:
-            save_file({name: t.cpu().contiguous() for name, t in state.items()}, temporary)
-
-
 def train_perceptual(recipe: PerceptualRecipe, run: RunSettings) -> Path:
     """Train by a recipe and write ``weights.safetensors`` and ``run.json`` into `run.out`.
 
@@ -140,11 +123,16 @@ def train_perceptual(recipe: PerceptualRecipe, run: RunSettings) -> Path:
     path = run.out / WEIGHTS
     trainer = make_trainer(
         run, recipe.steps, recipe.epoch_steps, recipe.precision,
-        [Reporter(run.out, about), VggWeights(path)],
+        [Reporter(run.out, about), WeightsWriter(path, module.network.vgg.state_dict)],
     )  # fmt: skip
     trainer.fit(
         module,
-        datamodule=LabelledModule(sources, recipe, run),
+        datamodule=Epochs(
+            lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
+            recipe.epoch_steps,
+            recipe.batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return path

@@ -10,14 +10,11 @@ from pathlib import Path
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import nn
 
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.detector.half_storage import MIN_SIZE
-from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.models.resynthesis import (
     LayoutGenerator,
     StyleEncoder,
@@ -26,12 +23,13 @@ from anomaly_seg_ros.models.resynthesis import (
     one_hot,
 )
 from anomaly_seg_ros.render import contact_sheet
+from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.manual import ManualTraining, Pages
 from anomaly_seg_training.pictures import from_pixels, to_pixels
 from anomaly_seg_training.recipe_file import require
 from anomaly_seg_training.run_settings import RunSettings
-from anomaly_seg_training.synboost.crops import LabelledCrops, LabelledModule, Pair
+from anomaly_seg_training.synboost.crops import LabelledCrops, Pair
 from anomaly_seg_training.synboost.discriminators import DISCRIMINATORS
 from anomaly_seg_training.synboost.losses import (
     adversarial_loss,
@@ -43,7 +41,14 @@ from anomaly_seg_training.synboost.losses import (
 from anomaly_seg_training.synboost.pretrained import TORCHVISION, load_vgg, make_vgg
 from anomaly_seg_training.synboost.recipe import SynthesisRecipe
 from anomaly_seg_training.synboost.spectral import add_spectral_norm, plain_state
-from anomaly_seg_training.training import WEIGHTS, Reporter, as_half, make_trainer, read_sources
+from anomaly_seg_training.training import (
+    WEIGHTS,
+    Reporter,
+    WeightsWriter,
+    as_half,
+    make_trainer,
+    read_sources,
+)
 
 _BETAS = (0.0, 0.9)
 _SHOWN = 4
@@ -205,26 +210,6 @@ class SynthesisTraining(ManualTraining):
         return state
 
 
-class SynthesisWeights(Callback):
-    """Write all that comes out after each epoch.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def on_train_epoch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        """Write the file, whole or not at all."""
-        del trainer
-        assert isinstance(pl_module, SynthesisTraining)
-        with atomic_path(self.path) as temporary:
-            save_file(as_half(pl_module.result(), MIN_SIZE), temporary)
-
-
 def train_synthesis(
     recipe: SynthesisRecipe, run: RunSettings, perceptual: Path | None = None
 ) -> Path:
@@ -271,13 +256,19 @@ def train_synthesis(
     trainer = make_trainer(
         run, recipe.steps, recipe.epoch_steps, recipe.precision,
         [Pages(run.out / 'pictures', 'synthesis', recipe.picture_steps),
-         Reporter(run.out, about), SynthesisWeights(path)],
+         Reporter(run.out, about),
+         WeightsWriter(path, lambda: as_half(module.result(), MIN_SIZE))],
         # Lightning clips no gradients of optimizers that are stepped by hand.
         gradient_clip_val=None,
     )  # fmt: skip
     trainer.fit(
         module,
-        datamodule=LabelledModule(sources, recipe, run),
+        datamodule=Epochs(
+            lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
+            recipe.epoch_steps,
+            recipe.batch,
+            run.workers,
+        ),
         ckpt_path=str(run.checkpoint) if run.resume else None,
     )
     return path
