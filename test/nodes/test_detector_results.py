@@ -238,7 +238,8 @@ def test_label_info_is_latched_and_follows_the_threshold(bench: Any) -> None:
 
 
 def test_the_newest_image_wins_and_every_image_is_accounted_for(bench: Any) -> None:
-    live = bench()
+    # With the default of one, what the node's thread is late to take is gone without a trace.
+    live = bench(image_depth=20)
     recorder = record(live)
     live.subscribe('labels')
     live.serves(live.image(stripes()))
@@ -261,16 +262,17 @@ def test_the_newest_image_wins_and_every_image_is_accounted_for(bench: Any) -> N
 
 
 def test_max_rate_drops_images_early(bench: Any) -> None:
-    live = bench(max_rate=5)
+    live = bench(max_rate=5, image_depth=40)
     live.subscribe('labels')
+    began = time.monotonic()
     for _ in range(40):
         live.send(live.image(stripes()))
         time.sleep(0.025)
     live.wait(lambda: live.counts()['received'] >= 38, 'the images arrive')
     time.sleep(0.2)
-    counts = live.counts()
-    assert 4 <= counts['processed'] <= 7
-    assert counts['dropped by max_rate'] >= 30
+    counts, took = live.counts(), time.monotonic() - began
+    assert 4 <= counts['processed'] <= 5 * took + 1
+    assert counts['dropped by max_rate'] >= 38 - 5 * took - 1
     assert live.set('max_rate', 0.0) == (True, '')
     live.serves(live.image(stripes()))
 
