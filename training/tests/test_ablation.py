@@ -105,9 +105,9 @@ def test_mistakes_are_found_before_anything_runs(changes: dict[str, Any], messag
     assert message in str(error.value)
 
 
-def test_the_recipe_of_the_lab_can_be_planned() -> None:
-    path = REPOSITORY / 'training' / 'recipes' / 'ablation_erfnet.yaml'
-    recipe = AblationRecipe.load(path)
+@pytest.mark.parametrize('name', ['ablation_default', 'ablation_erfnet'])
+def test_recipes_of_the_lab_can_be_planned(name: str) -> None:
+    recipe = AblationRecipe.load(REPOSITORY / 'training' / 'recipes' / f'{name}.yaml')
     plan = make_plan(recipe, 'abc', [0, 1, 2], {})
     arms = [arm for arms in plan.tables.values() for arm in arms.values()]
     assert {arm.reason.split()[0] for arm in arms if arm.reason} == {'--adain', '--issa'}

@@ -33,6 +33,7 @@ from anomaly_seg_training.finetune.finetuning import FinetuneRun, finetune
 from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.finetune.module import FineTuning, on_grid, poly
 from anomaly_seg_training.finetune.start import start_from_checkpoint
+from anomaly_seg_training.finetune.stream import with_stream, without_stream
 from anomaly_seg_training.main import main
 from anomaly_seg_training.training import as_half
 
@@ -220,6 +221,19 @@ def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], st
         now, then = network(image), plain.eval()(image)
     torch.testing.assert_close(now.softmax(1), then.softmax(1), rtol=0, atol=1e-2)
     assert float((now - then).abs().max()) > 1e-3
+
+
+def test_other_parts_are_trained_without_a_stream_beside_them(start: Path) -> None:
+    recipe = FinetuneRecipe.from_dict(
+        {'name': 'a', 'shares': {'cityscapes': 1.0}, 'segmenter': 'streetnet', 'options': NETWORK}
+    )
+    alone = start_from_checkpoint(recipe, start)
+    paired = with_stream(alone, 2.0)
+    assert paired.spec.name == 'unknown_stream'
+    back = without_stream(paired)
+    assert back.spec == alone.spec
+    assert back.network is paired.network.base
+    assert without_stream(alone) is alone
 
 
 def test_a_stream_refuses_losses_on_classes(tune: Callable[..., Path]) -> None:

@@ -48,7 +48,8 @@ class FinetuneRecipe(Recipe):
         distort: Whether light, colour and sharpness of crops are changed at random.
         proxies: Where stand-ins for the unknown come from: ``annotations``, a COCO-format file,
             and ``images``, its photographs, both relative to the folder of the data sets; beside
-            them keys of ``proxies.ProxyRules``.
+            them keys of ``proxies.ProxyRules``, and ``drawn``, how many objects that this package
+            draws join them.
         mixer: A name of ``proxies.MIXERS``, or ``none`` where sources bring what is unknown.
         mixer_options: Keys of its configuration, ``probability`` among them.
         aligner: A name of ``alignment.ALIGNERS``; ``none`` pastes objects as they are.
@@ -173,6 +174,9 @@ class FinetuneRecipe(Recipe):
             for name in ('annotations', 'images'):
                 good = isinstance(getattr(self, key).get(name), str)
                 require(good, key, getattr(self, key), f'a path {name!r} in it')
+            drawn = getattr(self, key).get('drawn', 0)
+            good = isinstance(drawn, int) and 0 <= drawn <= 10_000
+            require(good, key, getattr(self, key), "'drawn' from 0 to 10000")
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
         self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')

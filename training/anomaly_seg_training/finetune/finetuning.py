@@ -26,7 +26,7 @@ from anomaly_seg_training.finetune.start import (
     start_from_bundle,
     start_from_checkpoint,
 )
-from anomaly_seg_training.finetune.stream import with_stream
+from anomaly_seg_training.finetune.stream import with_stream, without_stream
 from anomaly_seg_training.finetune.validation import Validation, read_scenes
 from anomaly_seg_training.run_settings import RunSettings, is_first_process
 from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
@@ -49,6 +49,9 @@ class FinetuneRun(RunSettings):
     def load_start(self, recipe: FinetuneRecipe) -> Start:
         """Load the segmenter that the run begins with.
 
+        A recipe that trains another part than a second stream begins with the segmenter that the
+        stream was put beside.
+
         Raises:
             AnomalySegError: It cannot be used, or none or two are given.
         """
@@ -59,7 +62,9 @@ class FinetuneRun(RunSettings):
         else:
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
-        return with_stream(start, recipe.stream_gain) if recipe.trained == STREAM else start
+        if recipe.trained == STREAM:
+            return with_stream(start, recipe.stream_gain)
+        return without_stream(start)
 
 
 def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:

@@ -22,6 +22,7 @@ from anomaly_seg_training.proxies import (
     ProxyMixer,
     ProxyRules,
     create_mixer,
+    drawn_objects,
     read_known_objects,
     read_objects,
     read_photographs,
@@ -34,8 +35,9 @@ def read_proxies(
     """Read what stands in for the unknown.
 
     Args:
-        options: ``annotations`` and ``images``, and keys of `ProxyRules`; `classes` among them
-            are those of the segmenter unless given.
+        options: ``annotations`` and ``images``, keys of `ProxyRules`, of which `classes` are those
+            of the segmenter unless given, and ``drawn``: how many objects of `drawn_objects` join
+            the unknown ones.
         classes: What the segmenter knows.
         data: Folder that the paths are relative to.
         kind: ``objects`` or ``photographs``, what a mixer `reads`; ``known`` for objects that the
@@ -44,13 +46,16 @@ def read_proxies(
     Raises:
         AnomalySegError: The file or an option cannot be used, or nothing is left.
     """
-    rest = {key: value for key, value in options.items() if key not in ('annotations', 'images')}
+    own = ('annotations', 'images', 'drawn')
+    rest = {key: value for key, value in options.items() if key not in own}
     rules = ProxyRules.from_dict({'classes': list(classes.names), **rest})
     annotations, images = data / options['annotations'], data / options['images']
     if kind == 'known':
         return read_known_objects(annotations, images, classes.names, rules)
-    read = read_objects if kind == 'objects' else read_photographs
-    return read(annotations, images, rules)
+    if kind == 'photographs':
+        return read_photographs(annotations, images, rules)
+    drawn = drawn_objects(options.get('drawn', 0), rules.seed)
+    return [*read_objects(annotations, images, rules), *drawn]
 
 
 class Unmixed:

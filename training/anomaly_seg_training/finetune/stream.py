@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A start whose segmenter stays as it is while a stream beside it learns."""
+"""A start whose segmenter stays as it is while a stream beside it learns, and the way back."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ def with_stream(start: Start, gain: float) -> Start:
     assert isinstance(network, UnknownStream)
     network.adopt(start.network)
     return replace(start, network=network.eval(), spec=spec)
+
+
+def without_stream(start: Start) -> Start:
+    """Return the start with the segmenter alone, if there is a second stream beside it."""
+    if not isinstance(start.network, UnknownStream):
+        return start
+    options = start.spec.options
+    spec = SegmenterSpec(options['base'], dict(options.get('base_options') or {}))
+    return replace(start, network=start.network.base.eval(), spec=spec)

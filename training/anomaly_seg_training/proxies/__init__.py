@@ -18,6 +18,7 @@ from anomaly_seg_training.proxies.coco import (
     read_photographs,
 )
 from anomaly_seg_training.proxies.coco_dag import CocoDag, CocoDagConfig
+from anomaly_seg_training.proxies.drawn import drawn_objects
 from anomaly_seg_training.proxies.maxent import MaxEnt, MaxEntConfig
 from anomaly_seg_training.proxies.mixer import MIXERS, MixerConfig, ProxyMixer, create_mixer
 
@@ -39,6 +40,7 @@ __all__ = [
     'ProxyMixer',
     'ProxyRules',
     'create_mixer',
+    'drawn_objects',
     'read_known_objects',
     'read_objects',
     'read_photographs',
