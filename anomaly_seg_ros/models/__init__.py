@@ -16,20 +16,24 @@ from __future__ import annotations
 from anomaly_seg_ros.models import deeplab, erfnet, litenet, smp, streetnet, transformers
 from anomaly_seg_ros.models.base import SEGMENTERS, ModelError, Segmenter, create_segmenter
 from anomaly_seg_ros.models.erfnet import ERFNet
+from anomaly_seg_ros.models.evidence_stream import EvidenceStream
 from anomaly_seg_ros.models.litenet import LiteNet
 from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 from anomaly_seg_ros.models.streetnet import StreetNet
+from anomaly_seg_ros.models.two_streams import TwoStreams
 from anomaly_seg_ros.models.unknown_stream import UnknownStream
 from anomaly_seg_ros.models.weights import load_state, load_weights, read_state_dict
 
 __all__ = [
     'SEGMENTERS',
     'ERFNet',
+    'EvidenceStream',
     'LiteNet',
     'ModelError',
     'PyramidSegmenter',
     'Segmenter',
     'StreetNet',
+    'TwoStreams',
     'UnknownStream',
     'create_segmenter',
     'deeplab',

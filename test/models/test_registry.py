@@ -14,7 +14,8 @@ from anomaly_seg_ros.models import SEGMENTERS, ModelError, create_segmenter  # n
 def test_every_named_segmenter_exists() -> None:
     assert SEGMENTERS.names() == [
         'deeplabv3plus_wrn38', 'deeplabv3plus_r101', 'erfnet', 'litenet', 'deeplabv3',
-        'deeplabv3plus', 'pspnet', 'streetnet', 'segformer', 'mask2former', 'unknown_stream',
+        'deeplabv3plus', 'pspnet', 'streetnet', 'segformer', 'mask2former', 'evidence_stream',
+        'unknown_stream',
     ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from anomaly_seg_training.adain_command import add_adain
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
 from anomaly_seg_training.finetune.command import add_finetune
 from anomaly_seg_training.issa_command import add_issa
+from anomaly_seg_training.memory import keep_memory
 from anomaly_seg_training.mgu.command import add_mgu
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 from anomaly_seg_training.pilot.command import add_pilot_arguments, add_pilot_table_arguments
@@ -194,6 +195,9 @@ def _info(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 with one line on stderr for a user's mistake."""
+    if arguments is None:
+        # The process is the lab's own.
+        keep_memory()
     parsed = build_parser().parse_args(arguments)
     try:
         parsed.run(parsed)

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.models import EvidenceStream, create_segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources.synthetic import SyntheticSource
 from anomaly_seg_ros.synthetic import SceneConfig
@@ -228,12 +228,33 @@ def test_other_parts_are_trained_without_a_stream_beside_them(start: Path) -> No
         {'name': 'a', 'shares': {'cityscapes': 1.0}, 'segmenter': 'streetnet', 'options': NETWORK}
     )
     alone = start_from_checkpoint(recipe, start)
-    paired = with_stream(alone, 2.0)
+    paired = with_stream(alone, 'unknown_stream', {'gain': 2.0})
     assert paired.spec.name == 'unknown_stream'
+    assert with_stream(paired, 'unknown_stream') is paired
+    other = with_stream(paired, 'evidence_stream')
+    assert other.spec.options == {'base': 'streetnet', 'base_options': NETWORK}
     back = without_stream(paired)
     assert back.spec == alone.spec
     assert back.network is paired.network.base
     assert without_stream(alone) is alone
+
+
+def test_evidence_learns_while_the_classes_stay(tune: Callable[..., Path], start: Path) -> None:
+    """Any loss, held or not, trains the second stream; the segmenter's labels remain."""
+    out = tune(trained='evidence', ema=0.0, steps=2, validation_epochs=0, hold_weight=1.0)
+    about = json.loads((out / 'run.json').read_text('utf-8'))['start']
+    assert about['segmenter'] == 'evidence_stream'
+    network = start_of_run(about, out / 'weights.safetensors').network
+    assert isinstance(network, EvidenceStream)
+    before = as_half(torch.load(start, weights_only=True))
+    assert all(torch.equal(value.half(), before[name].half())
+               for name, value in network.base.state_dict().items())  # fmt: skip
+    image = torch.rand(1, 3, 64, 128)
+    with torch.inference_mode():
+        plain, now, said = network.base(image), network(image), network.said(image)
+    assert float((said - plain).abs().max()) > 1e-3
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(now.amax(1), said.amax(1), rtol=0, atol=1e-4)
 
 
 def test_a_stream_refuses_losses_on_classes(tune: Callable[..., Path]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_training.ablation.plan import Trial
 from anomaly_seg_training.ablation.trial import Place, run_trial
+from anomaly_seg_training.memory import keep_memory
 
 
 def is_done(place: Place, trial: Trial) -> bool:
@@ -88,6 +89,7 @@ def _child(trial: Trial, place: Place) -> None:
     # What several processes print side by side nobody can read.
     os.dup2(log, 1)
     os.dup2(log, 2)
+    keep_memory()
     run_trial(trial, place)
 
 

@@ -19,7 +19,8 @@ HEAD = 'head'
 UNMIXED = 'none'
 ALL = 'all'
 STREAM = 'stream'
-PARTS = (LAST, HEAD, ALL, STREAM)
+EVIDENCE = 'evidence'
+PARTS = (LAST, HEAD, ALL, STREAM, EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class FinetuneRecipe(Recipe):
         aligner: A name of ``alignment.ALIGNERS``; ``none`` pastes objects as they are.
         aligner_options: Keys of its configuration.
         trained: What is trained: ``last``, the layer that gives the logits; ``head``, the decoder
-            with it; ``all``; or ``stream``, a second stream beside the segmenter, which itself
-            stays as it is (`models.UnknownStream`).
+            with it; ``all``; or a second stream beside the segmenter, which itself stays as it is:
+            ``stream``, one with a single output (`models.UnknownStream`), or ``evidence``, one
+            with the segmenter's classes (`models.EvidenceStream`).
         stream_gain: See `models.UnknownStream`; for ``stream`` only.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.

@@ -11,11 +11,12 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from anomaly_seg_ros.models import evidence_stream, unknown_stream
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.dataset import Crops, Source
 from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
-from anomaly_seg_training.finetune.config import STREAM, FinetuneRecipe
+from anomaly_seg_training.finetune.config import EVIDENCE, STREAM, FinetuneRecipe
 from anomaly_seg_training.finetune.curves import make_logger
 from anomaly_seg_training.finetune.dataset import MixedCrops, pseudo_labelled
 from anomaly_seg_training.finetune.module import FineTuning
@@ -63,7 +64,9 @@ class FinetuneRun(RunSettings):
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
         if recipe.trained == STREAM:
-            return with_stream(start, recipe.stream_gain)
+            return with_stream(start, unknown_stream.NAME, {'gain': recipe.stream_gain})
+        if recipe.trained == EVIDENCE:
+            return with_stream(start, evidence_stream.NAME)
         return without_stream(start)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anomaly_seg_ros.models import UnknownStream
+from anomaly_seg_ros.models import TwoStreams, UnknownStream
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.losses import create_loss, hold_loss
@@ -70,7 +70,8 @@ class FineTuning(TimedModule):
         self.parts = trained_parts(self.network, recipe.trained)
         freeze_all_but(self.network, self.parts)
         # In a list, so that it is no part of the module: checkpoints need not carry it.
-        self._held = [copy.deepcopy(self.network).requires_grad_(False)] if recipe.holds else []
+        held = self.network.base if isinstance(self.network, TwoStreams) else self.network
+        self._held = [copy.deepcopy(held).requires_grad_(False)] if recipe.holds else []
         self.average: nn.Module | None = None
         if recipe.ema:
             self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
@@ -101,14 +102,14 @@ class FineTuning(TimedModule):
     def outputs(self, image: Tensor) -> Tensor:
         """Return the logits of (N, 3, h, w) and, behind them, those that only the loss needs.
 
-        Of a second stream, they are its log odds with the other sign, as the logits of a single
-        class: their energy is u, and what the segmenter itself says does not disturb it.
+        Of a second stream, they are its own; those of an `UnknownStream` are its log odds with the
+        other sign, as the logits of a single class: their energy is u, and what the segmenter
+        itself says does not disturb it.
         """
         if isinstance(self.network, UnknownStream):
-            return -self.network.log_odds(image)
+            return -self.network.said(image)
         if self.side is None:
-            logits: Tensor = self.network(image)
-            return logits
+            return self._trained_logits(image)
         features: list[Tensor] = []
 
         def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -116,10 +117,16 @@ class FineTuning(TimedModule):
 
         hook = last_layer(self.network).register_forward_pre_hook(keep)
         try:
-            logits = self.network(image)
+            logits = self._trained_logits(image)
         finally:
             hook.remove()
         return torch.cat((logits, self.side(features[0])), 1)
+
+    def _trained_logits(self, image: Tensor) -> Tensor:
+        if isinstance(self.network, TwoStreams):
+            return self.network.said(image)
+        logits: Tensor = self.network(image)
+        return logits
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss of one batch of crops.

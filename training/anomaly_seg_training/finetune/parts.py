@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
-from anomaly_seg_ros.models import ERFNet, PyramidSegmenter, UnknownStream
+from anomaly_seg_ros.models import ERFNet, PyramidSegmenter, TwoStreams
 from anomaly_seg_ros.models.deeplab import PublishedDeepLab
 from anomaly_seg_ros.models.pyramid import ENCODER
 from anomaly_seg_ros.models.smp import SmpSegmenter
@@ -39,7 +39,7 @@ _PATHS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 
 
 def _paths(segmenter: nn.Module) -> tuple[str, Sequence[str]]:
-    if isinstance(segmenter, UnknownStream):
+    if isinstance(segmenter, TwoStreams):
         # The stream alone tells the unknown; its base is never trained.
         last, parts = _paths(segmenter.stream)
         return f'stream.{last}', [f'stream.{part}' for part in parts]
@@ -82,7 +82,7 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
 
     Args:
         segmenter: Any segmenter with a last layer.
-        trained: ``last``, ``head``, ``all`` or ``stream``.
+        trained: One of ``config.PARTS``.
 
     Raises:
         LabError: See `last_layer`.
@@ -92,7 +92,7 @@ def trained_parts(segmenter: nn.Module, trained: str) -> list[nn.Module]:
         return [last]
     if trained == HEAD:
         return head
-    return [segmenter.stream if isinstance(segmenter, UnknownStream) else segmenter]
+    return [segmenter.stream if isinstance(segmenter, TwoStreams) else segmenter]
 
 
 def freeze_all_but(segmenter: nn.Module, parts: list[nn.Module]) -> None:

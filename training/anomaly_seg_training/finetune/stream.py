@@ -4,37 +4,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from anomaly_seg_ros.bundle import SegmenterSpec
-from anomaly_seg_ros.models import UnknownStream, create_segmenter
-from anomaly_seg_ros.models.unknown_stream import NAME
+from anomaly_seg_ros.models import TwoStreams, create_segmenter
 from anomaly_seg_training.finetune.start import Start
 
 
-def with_stream(start: Start, gain: float) -> Start:
-    """Return the start with a second stream beside its segmenter, unless it has one.
+def with_stream(start: Start, name: str, options: Mapping[str, Any] | None = None) -> Start:
+    """Return the start with a second stream beside its segmenter.
 
     Args:
-        start: The segmenter.
-        gain: See `UnknownStream`.
+        start: The segmenter; one that has a stream of this kind keeps it, another stream goes.
+        name: Of the network with two streams, in `SEGMENTERS`.
+        options: Of that network, beside its base.
 
     Raises:
         ModelError: The segmenter cannot be split.
     """
-    if isinstance(start.network, UnknownStream):
+    if start.spec.name == name:
         return start
-    options = {'base': start.spec.name, 'base_options': start.spec.options, 'gain': gain}
-    spec = SegmenterSpec(NAME, options)
+    start = without_stream(start)
+    base = {'base': start.spec.name, 'base_options': start.spec.options}
+    spec = SegmenterSpec(name, {**base, **(options or {})})
     network = create_segmenter(spec.name, num_classes=len(start.classes), **spec.options)
-    assert isinstance(network, UnknownStream)
+    assert isinstance(network, TwoStreams)
     network.adopt(start.network)
     return replace(start, network=network.eval(), spec=spec)
 
 
 def without_stream(start: Start) -> Start:
     """Return the start with the segmenter alone, if there is a second stream beside it."""
-    if not isinstance(start.network, UnknownStream):
+    if not isinstance(start.network, TwoStreams):
         return start
     options = start.spec.options
     spec = SegmenterSpec(options['base'], dict(options.get('base_options') or {}))

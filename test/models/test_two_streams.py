@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A second stream: what it changes in the logits, and what it leaves alone."""
+"""Second streams: what they change in the logits, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import pytest
 
 torch = pytest.importorskip('torch')
 
-from anomaly_seg_ros.models import ModelError, UnknownStream, create_segmenter  # noqa: E402
+from anomaly_seg_ros.models import (  # noqa: E402
+    EvidenceStream,
+    ModelError,
+    UnknownStream,
+    create_segmenter,
+)
 
 BASES: dict[str, dict[str, Any]] = {
     'erfnet': {'num_classes': 8, 'known_classes': 7},
@@ -56,8 +61,33 @@ def test_a_trained_stream_takes_as_much_from_all_logits(base: str) -> None:
     assert taken.shape[1] == 1
     assert float(taken.std()) > 0
     torch.testing.assert_close(plain - now, 3 * taken.expand_as(plain), rtol=0, atol=1e-3)
-    torch.testing.assert_close(network.log_odds(image), taken, rtol=0, atol=1e-6)
+    torch.testing.assert_close(network.said(image), taken, rtol=0, atol=1e-6)
     torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('base', list(BASES))
+def test_evidence_raises_or_lowers_all_logits_alike(base: str) -> None:
+    """A new stream changes nothing; a trained one brings its largest logit, not its class."""
+    torch.manual_seed(0)
+    trained = create_segmenter(base, **{'num_classes': 7, **BASES[base]}).eval()
+    network = create_segmenter('evidence_stream', num_classes=7, base=base,
+                               base_options=BASES[base])  # fmt: skip
+    assert isinstance(network, EvidenceStream)
+    network.adopt(trained)
+    network.eval()
+    image = torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        plain = trained(image)
+        torch.testing.assert_close(network(image), plain, rtol=0, atol=1e-5)
+    with torch.no_grad():
+        for parameter in network.stream.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    with torch.inference_mode():
+        now, said = network(image), network.said(image)
+    assert said.shape == plain.shape
+    assert bool((said.argmax(1) != plain.argmax(1)).any())
+    torch.testing.assert_close(now.amax(1), said.amax(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
 
 
 def test_weights_of_one_load_into_another() -> None:
@@ -83,7 +113,7 @@ def test_the_stream_holds_no_layer_that_it_shares() -> None:
 @pytest.mark.parametrize(
     ('base', 'options', 'message'),
     [
-        ('unknown_stream', {'base_options': {'base': 'erfnet'}}, 'cannot be the base of another'),
+        ('unknown_stream', {'base_options': {'base': 'erfnet'}}, 'cannot be split'),
         ('erfnet', {'gain': 0.0}, 'gain=0.0, expected more than 0'),
         ('deeplabv3plus', {}, "'deeplabv3plus' cannot be split into shared and own layers"),
     ],

@@ -1,0 +1,26 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A second stream that says how much speaks for the classes at all."""
+
+from __future__ import annotations
+
+import torch
+
+from anomaly_seg_ros.models.base import SEGMENTERS
+from anomaly_seg_ros.models.two_streams import TwoStreams
+
+NAME = 'evidence_stream'
+
+
+@SEGMENTERS.register(NAME)
+class EvidenceStream(TwoStreams):
+    """Logits of a segmenter, raised or lowered until the largest is that of the stream.
+
+    z + max z' - max z with the segmenter's logits z and the stream's z', which has the same
+    classes. The stream can be fine-tuned by any loss on logits, and forget classes over it, while
+    the labels stay the segmenter's: the max logit is that of the fine-tuned network alone.
+    """
+
+    def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        """Return z + max z' - max z."""
+        return logits + (said.amax(1, keepdim=True) - logits.amax(1, keepdim=True))

@@ -1,0 +1,97 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A trained segmenter beside which a stream with its early features and later layers runs.
+
+The segmenter keeps its weights; what the stream says is put into its logits by as much for all
+classes, so that their order and softmax stay: labels, confidence, entropy and mIoU are the
+segmenter's, while the max logit, the energy, and what refines them, are the stream's. (Leaving the
+segmenter alone and learning a residual is the idea of Liu et al., Residual Pattern Learning, ICCV
+2023; there the residual goes into features.)
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast, runtime_checkable
+
+import torch
+
+from anomaly_seg_ros.models.base import ModelError, Segmenter, create_segmenter
+
+
+@runtime_checkable
+class Splittable(Protocol):
+    """A segmenter whose later layers can run on their own."""
+
+    def begin(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """Map (N, 3, h, w) to the features that both streams share."""
+        ...
+
+    def finish(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map what `begin` gives to logits (N, C, h / stride, w / stride)."""
+        ...
+
+    def forget_beginning(self) -> None:
+        """Drop the layers of `begin`; from now on the network can only finish."""
+        ...
+
+    def single_output(self, value: float) -> None:
+        """Replace the layer of the logits by one with one output that is `value` everywhere."""
+        ...
+
+
+class TwoStreams(Segmenter):
+    """A segmenter, `base`, and a copy of its later layers, `stream`.
+
+    Args:
+        num_classes: Outputs of the base network.
+        base: Name of the base network in `SEGMENTERS`.
+        base_options: Its options.
+
+    Raises:
+        ModelError: The base network cannot be built, or cannot be split.
+    """
+
+    def __init__(
+        self, num_classes: int, base: str, base_options: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        self.base = create_segmenter(base, **{'num_classes': num_classes, **(base_options or {})})
+        if not isinstance(self.base, Splittable):
+            msg = (
+                f'the segmenter {base!r} cannot be split into shared and own layers: take erfnet, '
+                'litenet or streetnet'
+            )
+            raise ModelError(msg)
+        self.num_classes, self.stride = self.base.num_classes, self.base.stride
+        self.stream = self.new_stream()
+
+    @abstractmethod
+    def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+        """Put what the stream says into the segmenter's logits, (N, C, h / stride, w / stride)."""
+
+    def new_stream(self) -> Segmenter:
+        """Return a copy of the base network's later layers, all its outputs with it."""
+        stream = copy.deepcopy(self.base)
+        cast('Splittable', stream).forget_beginning()
+        return stream
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, h, w) to logits that differ from the segmenter's alike for all classes."""
+        base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
+        features = base.begin(image)
+        return self.join(base.finish(features), stream.finish(features))
+
+    def said(self, image: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, h, w) to what the stream alone gives; only the stream has gradients."""
+        base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
+        with torch.no_grad():
+            features = base.begin(image)
+        return stream.finish(features)
+
+    def adopt(self, base: Segmenter) -> None:
+        """Take over a trained base network; the stream begins anew as its copy."""
+        self.base.load_state_dict(base.state_dict())
+        self.stream = self.new_stream()
