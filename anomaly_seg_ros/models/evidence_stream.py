@@ -14,13 +14,14 @@ NAME = 'evidence_stream'
 
 @SEGMENTERS.register(NAME)
 class EvidenceStream(TwoStreams):
-    """Logits of a segmenter, raised or lowered until the largest is that of the stream.
+    """Logits of a segmenter, raised or lowered until their energy is that of the stream.
 
-    z + max z' - max z with the segmenter's logits z and the stream's z', which has the same
-    classes. The stream can be fine-tuned by any loss on logits, and forget classes over it, while
-    the labels stay the segmenter's: the max logit is that of the fine-tuned network alone.
+    z + ln sum exp z' - ln sum exp z with the segmenter's logits z and the stream's z', which has
+    the same classes. The stream can be fine-tuned by any loss on logits, and forget classes over
+    it, while the labels stay the segmenter's. The energy is that of the fine-tuned network alone;
+    the max logit also knows how sure the segmenter is.
     """
 
     def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
-        """Return z + max z' - max z."""
-        return logits + (said.amax(1, keepdim=True) - logits.amax(1, keepdim=True))
+        """Return z + ln sum exp z' - ln sum exp z."""
+        return logits + (said.logsumexp(1, keepdim=True) - logits.logsumexp(1, keepdim=True))
