@@ -28,6 +28,7 @@ from anomaly_seg_training.data import Example
 from anomaly_seg_training.photometric import distort
 from anomaly_seg_training.restyle import Style, restyle
 from anomaly_seg_training.teacher import Lesson
+from anomaly_seg_training.tensors import channels_first
 
 T = TypeVar('T')
 
@@ -182,7 +183,7 @@ class Crops(Dataset[dict[str, torch.Tensor]]):
             taught[(guide != IGNORE) & (guide != logits.argmax(0))] = 0
             guide = torch.where(guide == IGNORE, logits.argmax(0), guide)
         return {
-            'image': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            'image': channels_first(image),
             'labels': torch.from_numpy(labels.astype(np.int64)),
             'guide': guide,
             'logits': logits,

@@ -16,16 +16,17 @@ import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.utils.data import Dataset
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.alignment.adain_network import AdainNet, adain, moments
-from anomaly_seg_training.crops import choose_box, crop_image
+from anomaly_seg_training.crops import crop_image
 from anomaly_seg_training.data import READERS, Example
+from anomaly_seg_training.drawing import CropDraw, DrawnItems
 from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.recipe_file import Recipe, require
 from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.tensors import channels_first
 from anomaly_seg_training.timed import TimedModule
 from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
 
@@ -83,16 +84,16 @@ class AdainRecipe(Recipe):
         require(good, 'channels', self.channels, 'three whole numbers of at least 1')
 
 
-class StylePairs(Dataset[Batch]):
-    """Pairs of crops; item i of epoch e depends on (seed, e, i) alone.
+class StylePairs(DrawnItems[Batch]):
+    """Pairs of crops: `content` and `style`, (3, h, w) uint8 RGB each.
 
     Args:
         contents: Pictures by data set.
         styles: Pictures by data set.
         recipe: Shares, crop and scale.
-        length: Items per epoch.
-        seed: Of all draws.
-        epoch: Chooses this epoch's draws.
+        length: As for `DrawnItems`.
+        seed: As for `DrawnItems`.
+        epoch: As for `DrawnItems`.
     """
 
     def __init__(
@@ -104,30 +105,19 @@ class StylePairs(Dataset[Batch]):
         seed: int,
         epoch: int,
     ) -> None:
+        super().__init__(length, seed, epoch)
+        crop = Size.parse(recipe.crop)
         self.kinds = {
-            'content': (contents, recipe.contents), 'style': (styles, recipe.styles)
-        }  # fmt: skip
-        self.crop = Size.parse(recipe.crop)
-        self.scale = (recipe.scale[0], recipe.scale[1])
-        self.length = length
-        self.seed = seed
-        self.epoch = epoch
+            'content': CropDraw(contents, recipe.contents, crop, recipe.scale),
+            'style': CropDraw(styles, recipe.styles, crop, recipe.scale),
+        }
 
-    def __len__(self) -> int:
-        """Return the items per epoch."""
-        return self.length
-
-    def __getitem__(self, index: int) -> Batch:
-        """Return `content` and `style`, (3, h, w) uint8 RGB each."""
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Return a pair."""
         item = {}
-        for kind, (sources, shares) in self.kinds.items():
-            weights = np.array([shares[name] for name in sources])
-            examples = list(sources.values())[rng.choice(len(weights), p=weights / weights.sum())]
-            example = examples[int(rng.integers(len(examples)))]
-            box = choose_box(rng, example.view, self.crop, self.scale)
-            image = crop_image(example.image, box, self.crop)
-            item[kind] = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        for kind, crops in self.kinds.items():
+            example, box = crops(rng)
+            item[kind] = channels_first(crop_image(example.image, box, crops.size))
         return item
 
 

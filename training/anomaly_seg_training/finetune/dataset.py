@@ -21,6 +21,7 @@ from anomaly_seg_training.dataset import Crops
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.proxies import Mixed, Mixer
 from anomaly_seg_training.resizing import resize_image
+from anomaly_seg_training.tensors import channels_first
 from anomaly_seg_training.timed import Batch
 
 _UNKNOWN = 254
@@ -72,8 +73,8 @@ class MixedCrops(Dataset[Batch]):
         if not bare:
             held &= mixed.labels != IGNORE
         return {
-            'image': _channels_first(mixed.image),
-            'clean': _channels_first(cut.plain),
+            'image': channels_first(mixed.image),
+            'clean': channels_first(cut.plain),
             'labels': torch.from_numpy(mixed.labels.astype(np.int64)),
             'ood': torch.from_numpy(np.ascontiguousarray(mixed.ood)),
             'held': torch.from_numpy(held),
@@ -112,11 +113,7 @@ def predict(
 ) -> NDArray[np.uint8]:
     """Return the classes (view's h, w) of an image, 255 where the softmax is not above `sure`."""
     device = next(network.parameters()).device
-    batch = start.normalise(_channels_first(resize_image(image, view))[None].to(device))
+    batch = start.normalise(channels_first(resize_image(image, view))[None].to(device))
     logits = functional.interpolate(network.eval()(batch), view.shape, mode='bilinear')
     value, label = logits.softmax(1)[0].max(0)
     return label.masked_fill(value <= sure, IGNORE).cpu().numpy().astype(np.uint8)
-
-
-def _channels_first(image: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -29,6 +29,7 @@ from anomaly_seg_training.finetune.module import FineTuning
 from anomaly_seg_training.finetune.proxies import read_proxies
 from anomaly_seg_training.finetune.start import Start, in_classes
 from anomaly_seg_training.resizing import resize_image, resize_labels
+from anomaly_seg_training.tensors import channels_first
 
 _OBJECTS = 3
 _SEED = 7000
@@ -182,7 +183,7 @@ def measure(
 
 def _logits(module: FineTuning, image: NDArray[np.uint8]) -> torch.Tensor:
     """Return logits (1, C, h, w) at the image's size, on the CPU."""
-    batch = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    batch = channels_first(image)[None]
     logits = module.exported(module.start.normalise(batch.to(module.device))).float()
     return functional.interpolate(
         logits, image.shape[:2], mode='bilinear', align_corners=False

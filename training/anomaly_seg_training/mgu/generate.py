@@ -39,6 +39,7 @@ from anomaly_seg_training.mgu.shards import (
     write_shard,
 )
 from anomaly_seg_training.mgu.update import MguJob, Segment, masked_gradient_update, wrong
+from anomaly_seg_training.tensors import channels_first
 
 PLAN = 'plan.json'
 NO_RIGHT_PIXEL = 'no pixel of the class is right'
@@ -248,7 +249,7 @@ def _jobs(
         if frame.name not in left:
             continue
         left.discard(frame.name)
-        image = torch.from_numpy(np.ascontiguousarray(frame.image.transpose(2, 0, 1))).float()
+        image = channels_first(frame.image).float()
         labels = torch.from_numpy(frame.labels)
         for label in wanted[frame.name]:
             place = generation.device

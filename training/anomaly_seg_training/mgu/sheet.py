@@ -18,6 +18,7 @@ from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.frames import Frame, FrameSource
 from anomaly_seg_training.mgu.generate import segment_function
 from anomaly_seg_training.mgu.shards import FLIPPED, NEVER, STILL, Item, read_items, shards
+from anomaly_seg_training.tensors import channels_first
 
 Image = NDArray[np.uint8]
 
@@ -77,7 +78,7 @@ def _row(start: Start, frame: Frame, item: Item) -> list[Image]:
     region = (frame.image // 3).astype(np.uint8)
     for code, colour in _COLOURS.items():
         region[item.region == code] = colour
-    batch = torch.from_numpy(np.ascontiguousarray(item.image.transpose(2, 0, 1)))[None]
+    batch = channels_first(item.image)[None]
     device = str(next(start.network.parameters()).device)
     with torch.inference_mode():
         labels = segment_function(start, device)(batch.to(device)).argmax(1)[0]

@@ -18,6 +18,7 @@ from anomaly_seg_training.benchmark import PROTOCOLS, BenchmarkSet
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.mgu.generate import segment_function
 from anomaly_seg_training.resizing import resize_image
+from anomaly_seg_training.tensors import channels_first
 
 SCORE = 'max_softmax'
 
@@ -54,7 +55,7 @@ def measure(
         image, target = item.read()
         _, labels = item.read_classes()
         shown = resize_image(image, size)
-        batch = torch.from_numpy(np.ascontiguousarray(shown.transpose(2, 0, 1)))[None]
+        batch = channels_first(shown)[None]
         with torch.inference_mode():
             logits = torch.nn.functional.interpolate(
                 segment(batch.to(device)), image.shape[:2], mode='bilinear', align_corners=False

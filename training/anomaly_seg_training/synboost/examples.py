@@ -22,6 +22,7 @@ from anomaly_seg_training.synboost.crops import Pair
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.synboost.scenes import SCENES, Scene
 from anomaly_seg_training.synboost.swapping import swap_instances
+from anomaly_seg_training.tensors import channels_first
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class AnomalyExamples(Dataset[Pair]):
         box = choose_box(rng, scene.view, making.size, making.scale)
         image = crop_image(scene.image, box, making.size)
         return {
-            'image': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            'image': channels_first(image),
             'labels': torch.from_numpy(crop_labels(told, box, making.size)),
             'target': torch.from_numpy(crop_labels(target, box, making.size)),
         }
