@@ -36,7 +36,10 @@ class NodeProcess:
             command += ['-p', f'{key}:={text or chr(39) * 2}']
         self.process = subprocess.Popen(
             command,
-            env=node_environment(own_graph=False, logs=Path(os.environ['ROS_LOG_DIR'])),
+            env={
+                **node_environment(own_graph=False, logs=Path(os.environ['ROS_LOG_DIR'])),
+                'PYTHONFAULTHANDLER': '1',
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -52,8 +55,18 @@ class NodeProcess:
         return ''.join(self.lines)
 
     def wait(self, seconds: float = 40.0) -> int:
-        """Return the exit code, and have all its text."""
-        code = self.process.wait(seconds)
+        """Return the exit code, and have all its text.
+
+        Raises:
+            AssertionError: It does not end; the text then says where its threads are.
+        """
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(5.0)
+            self._reader.join(5.0)
+            raise AssertionError(self.text) from None
         self._reader.join(5.0)
         return code
 
