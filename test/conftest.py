@@ -20,9 +20,10 @@ SHARED_DATA = REPOSITORY.parent / 'shared' / 'data'
 
 def _isolate_ros() -> None:
     """Keep this process and its children out of every other ROS graph; before rclpy loads."""
-    # By process, as replays choose theirs: a worker of pytest-xdist must leave its parent's
-    # domain, and must not meet the replays of another.
-    os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    # One of 81 to 100, which replays never choose, and another for each worker of pytest-xdist;
+    # workers have one parent.
+    worker = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+    os.environ['ROS_DOMAIN_ID'] = str(81 + (4 * os.getppid() + worker) % 20)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
