@@ -18,6 +18,9 @@ from anomaly_seg_ros.errors import AnomalySegError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_LONGEST_WAIT = 0.5
+"""Seconds."""
+
 
 def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) -> int:
     """Make a node, spin it until the process is told to stop, clean up.
@@ -46,7 +49,9 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
             node = make_node()
             executor = SingleThreadedExecutor()
             executor.add_node(node)
-            executor.spin()
+            # A signal can come where rclpy wakes no wait; none lasts longer than this.
+            while rclpy.ok() and not early.signalled:
+                executor.spin_once(timeout_sec=_LONGEST_WAIT)
         finally:
             # A terminal and a launch process both forward Ctrl-C, so a second interrupt arrives
             # within milliseconds; it must not end the clean-up half way.
