@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.crops import choose_box, crop_image, crop_labels
+from anomaly_seg_training.drawing import DrawnItems
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.synboost.crops import Pair
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
@@ -44,7 +45,7 @@ class Making:
     least_area: int
 
 
-class AnomalyExamples(Dataset[Pair]):
+class AnomalyExamples(DrawnItems[Pair]):
     """Examples of both kinds; item i of epoch e depends on (seed, e, i) alone.
 
     Args:
@@ -59,18 +60,12 @@ class AnomalyExamples(Dataset[Pair]):
         self, sources: Sequence[Sequence[Scene]], making: Making, length: int, seed: int,
         epoch: int,
     ) -> None:  # fmt: skip
+        super().__init__(length, seed, epoch)
         self.sources = sources
         self.making = making
         self.shares = np.array(making.shares) / sum(making.shares)
-        self.length = length
-        self.seed = seed
-        self.epoch = epoch
 
-    def __len__(self) -> int:
-        """Return the items per epoch."""
-        return self.length
-
-    def __getitem__(self, index: int) -> Pair:
+    def draw(self, rng: np.random.Generator) -> Pair:
         """Make an example.
 
         Returns:
@@ -78,7 +73,6 @@ class AnomalyExamples(Dataset[Pair]):
             where it is told the segmenter's prediction; ``target``, (h, w) uint8, 1 on
             anomalies, 0 on other known pixels, 255 elsewhere.
         """
-        rng = np.random.default_rng((self.seed, self.epoch, index))
         scenes = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
         scene = scenes[int(rng.integers(len(scenes)))]
         making = self.making
