@@ -27,6 +27,10 @@ def _isolate_ros() -> None:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ['ROS_LOCALHOST_ONLY'] = '1'
+    # Fast DDS's shared memory does not always survive processes that are killed, as tests kill
+    # theirs: what is sent to this process, which outlives them all, could be lost from then on.
+    # Processes that replay choose their transports by a profile and are tested with them.
+    os.environ['FASTDDS_BUILTIN_TRANSPORTS'] = 'UDPv4'
     logs = tempfile.mkdtemp(prefix='ros-log-')
     atexit.register(shutil.rmtree, logs, ignore_errors=True)
     os.environ['ROS_LOG_DIR'] = logs
