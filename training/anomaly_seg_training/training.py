@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import json
-import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save_file
 from tqdm import tqdm
 
@@ -26,12 +24,12 @@ from anomaly_seg_training.class_names import class_set, named
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.dataset import Crops, Source
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
 from anomaly_seg_training.pretrained import load_encoder
-from anomaly_seg_training.run_settings import CHECKPOINT, RunSettings
+from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.teacher import Lesson, Teacher
 from anomaly_seg_training.timed import TimedModule
 
@@ -271,77 +269,16 @@ def train(recipe: SegmenterRecipe, run: Run) -> Path:
     }
     if run.start is not None:
         about['start'] = about_weights(run.start)
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision, [Reporter(run.out, about)],
+
+    def draw(items: int, epoch: int) -> Crops:
+        return Crops(
+            sources, Size.parse(recipe.crop), (recipe.scale[0], recipe.scale[1]),
+            recipe.rare_share, items, run.seed, epoch, channels, recipe.style_source,
+            recipe.style_share,
+        )  # fmt: skip
+
+    fit(
+        module, recipe, run, draw, [Reporter(run.out, about)],
         sync_batchnorm=run.devices not in ('1', 'auto'),
     )  # fmt: skip
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: Crops(
-                sources,
-                Size.parse(recipe.crop),
-                (recipe.scale[0], recipe.scale[1]),
-                recipe.rare_share,
-                items,
-                run.seed,
-                epoch,
-                channels,
-                recipe.style_source,
-                recipe.style_share,
-            ),
-            recipe.epoch_steps,
-            recipe.batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
     return run.out / WEIGHTS
-
-
-def make_trainer(
-    run: RunSettings,
-    steps: int,
-    epoch_steps: int,
-    precision: str,
-    callbacks: Sequence[Callback],
-    **options: Any,
-) -> lightning.Trainer:
-    """Return Lightning's trainer for a run; several devices average gradients by DDP.
-
-    Args:
-        run: Where and how long.
-        steps: At most.
-        epoch_steps: Steps between checkpoints.
-        precision: Lightning's, like ``32-true``.
-        callbacks: What runs before each checkpoint is written.
-        **options: Of ``lightning.Trainer``, beside or instead of what is set here.
-    """
-    interactive = sys.stderr.isatty()
-    checkpoints = ModelCheckpoint(
-        dirpath=run.out,
-        filename=Path(CHECKPOINT).stem,
-        every_n_epochs=1,
-        save_top_k=1,
-        enable_version_counter=False,
-        save_on_train_epoch_end=True,
-    )
-    bars: list[Callback] = [TQDMProgressBar(refresh_rate=5)] if interactive else []
-    settings: dict[str, Any] = {
-        'accelerator': run.accelerator,
-        'devices': run.devices if run.devices == 'auto' else int(run.devices),
-        'num_nodes': run.nodes,
-        'strategy': 'auto',
-        'precision': precision,
-        # Not max_steps: with it Lightning repeats a part of the last epoch after a resume.
-        'max_epochs': math.ceil(steps / epoch_steps),
-        'gradient_clip_val': 5.0,
-        'callbacks': [*callbacks, checkpoints, *bars],
-        'logger': False,
-        'enable_progress_bar': interactive,
-        'enable_model_summary': False,
-        'reload_dataloaders_every_n_epochs': 1,
-        'use_distributed_sampler': True,
-        'default_root_dir': run.out,
-    }
-    return lightning.Trainer(**(settings | options))

@@ -54,7 +54,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         ({'steps': 2.5}, "recipe key 'steps': received 2.5 (float), expected int"),
         ({'distort': 1}, "recipe key 'distort': received 1 (int), expected bool"),
         ({'trained': 'tail'}, "received 'tail', expected one of ['last', 'head', 'all', 'str"),
-        ({'loss': 'hinge'}, "recipe key 'loss': received 'hinge', expected one of ['topk_ovr',"),
+        ({'loss': 'hinge'}, "recipe key 'loss': received 'hinge', expected one of ['energy',"),
         ({'mixer': 'cutmix'}, "recipe key 'mixer': received 'cutmix', expected one of"),
         ({'aligner': 'gan'}, "recipe key 'aligner': received 'gan', expected one of"),
         ({'ema': 1.0}, "recipe key 'ema': received 1.0, expected 0 to less than 1"),

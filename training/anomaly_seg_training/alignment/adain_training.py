@@ -22,13 +22,13 @@ from anomaly_seg_training.alignment.adain_network import AdainNet, adain, moment
 from anomaly_seg_training.crops import crop_image
 from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.drawing import CropDraw, DrawnItems
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.recipe_file import Recipe, require
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.tensors import channels_first
 from anomaly_seg_training.timed import TimedModule
-from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
+from anomaly_seg_training.training import WEIGHTS, Reporter, read_sources
 
 Batch = dict[str, torch.Tensor]
 
@@ -243,17 +243,9 @@ def train_adain(recipe: AdainRecipe, run: RunSettings) -> Path:
         'seed': run.seed,
         'images': {name: len(items) for name, items in (contents | styles).items()},
     }
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision, [Reporter(run.out, about)]
-    )
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: StylePairs(contents, styles, recipe, items, run.seed, epoch),
-            recipe.epoch_steps,
-            recipe.batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
+    fit(
+        module, recipe, run,
+        lambda items, epoch: StylePairs(contents, styles, recipe, items, run.seed, epoch),
+        [Reporter(run.out, about)],
+    )  # fmt: skip
     return run.out / WEIGHTS

@@ -14,7 +14,6 @@ from lightning.pytorch.callbacks import Callback
 from anomaly_seg_ros.models import evidence_stream, unknown_stream
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.dataset import Crops, Source
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import EVIDENCE, STREAM, FinetuneRecipe
 from anomaly_seg_training.finetune.curves import make_logger
@@ -29,8 +28,9 @@ from anomaly_seg_training.finetune.start import (
 )
 from anomaly_seg_training.finetune.stream import with_stream, without_stream
 from anomaly_seg_training.finetune.validation import Validation, read_scenes
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.run_settings import RunSettings, is_first_process
-from anomaly_seg_training.training import WEIGHTS, Reporter, make_trainer, read_sources
+from anomaly_seg_training.training import WEIGHTS, Reporter, read_sources
 
 KIND = 'finetune'
 
@@ -115,10 +115,6 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
         'proxies': len(mixer.proxies),
     }
     callbacks.append(Reporter(run.out, about))
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision, callbacks,
-        gradient_clip_val=recipe.gradient_clip, logger=make_logger(run.out),
-    )  # fmt: skip
 
     def draw(items: int, epoch: int) -> MixedCrops:
         crops = Crops(
@@ -127,9 +123,8 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
         )  # fmt: skip
         return MixedCrops(crops, mixer)
 
-    trainer.fit(
-        module,
-        datamodule=Epochs(draw, recipe.epoch_steps, recipe.batch, run.workers),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
+    fit(
+        module, recipe, run, draw, callbacks,
+        gradient_clip_val=recipe.gradient_clip, logger=make_logger(run.out),
+    )  # fmt: skip
     return run.out / WEIGHTS

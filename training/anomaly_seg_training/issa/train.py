@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning
@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.models import read_state_dict
 from anomaly_seg_training.data import Example
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.issa.discriminator import Discriminator
 from anomaly_seg_training.issa.encoder_training import EncoderTraining
 from anomaly_seg_training.issa.frames import FrameCrops
@@ -33,7 +33,6 @@ from anomaly_seg_training.training import (
     Reporter,
     WeightsWriter,
     as_half,
-    make_trainer,
     read_sources,
 )
 
@@ -41,6 +40,16 @@ GENERATOR = 'generator.safetensors'
 """Generator and discriminator of stage 1; there as soon as it has ended."""
 _SHOWN = 5
 _LEAST_HALF = 4096
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A `Schedule`: the recipe's two stages differ in length and batch."""
+
+    steps: int
+    epoch_steps: int
+    batch: int
+    precision: str
 
 
 def train_issa(recipe: IssaRecipe, run: RunSettings) -> Path:
@@ -138,23 +147,15 @@ def _fit(
         'seed': run.seed,
         'images': {name: len(items) for name, items in sources.items()},
     }
-    trainer = make_trainer(
-        run, module.steps, recipe.epoch_steps, recipe.precision,
+    schedule = _Stage(module.steps, recipe.epoch_steps, batch, recipe.precision)
+    fit(
+        module, schedule, run,
+        lambda items, epoch: FrameCrops(sources, recipe, items, run.seed, epoch),
         [Pages(out / 'pictures', name, recipe.picture_steps), Reporter(run.out, about),
          *callbacks],
         # Lightning clips no gradients of optimizers that are stepped by hand.
         gradient_clip_val=None,
     )  # fmt: skip
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: FrameCrops(sources, recipe, items, run.seed, epoch),
-            recipe.epoch_steps,
-            batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
 
 
 def _read_generator(recipe: IssaRecipe, path: Path) -> tuple[Generator, Discriminator]:

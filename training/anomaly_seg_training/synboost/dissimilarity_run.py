@@ -22,9 +22,9 @@ from anomaly_seg_ros.models import Segmenter, create_segmenter
 from anomaly_seg_ros.models.resynthesis import Resynthesis
 from anomaly_seg_ros.models.weights import load_state, read_state_dict
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.export import read_run, write_detector_bundle
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.synboost.assembly import SCORES, Parts, assemble, card_of, start_of
 from anomaly_seg_training.synboost.dissimilarity_training import (
@@ -41,7 +41,7 @@ from anomaly_seg_training.synboost.examples import (
     validation_examples,
 )
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
-from anomaly_seg_training.training import RUN, Reporter, as_half, make_trainer
+from anomaly_seg_training.training import RUN, Reporter, as_half
 
 KIND = 'dissimilarity'
 DETECTOR = 'detector.safetensors'
@@ -91,20 +91,11 @@ def train_dissimilarity(
         'scenes': {name: len(items) for name, items in sources.items()},
         'class_weights': [round(w, 4) for w in weights],
     }  # fmt: skip
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision,
+    fit(
+        module, recipe, run,
+        lambda items, epoch: training_examples(sources, recipe, items, run.seed, epoch),
         [Validate(), Reporter(run.out, about)],
     )  # fmt: skip
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: training_examples(sources, recipe, items, run.seed, epoch),
-            recipe.epoch_steps,
-            recipe.batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
     return _finish(module, detector, recipe, run.out)
 
 

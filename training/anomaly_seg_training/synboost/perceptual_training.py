@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
 from anomaly_seg_ros.models.resynthesis import Vgg
-from anomaly_seg_training.epochs import Epochs
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.synboost.crops import LabelledCrops, Pair
 from anomaly_seg_training.synboost.pretrained import make_vgg
@@ -24,7 +24,6 @@ from anomaly_seg_training.training import (
     WEIGHTS,
     Reporter,
     WeightsWriter,
-    make_trainer,
     read_sources,
 )
 
@@ -121,18 +120,9 @@ def train_perceptual(recipe: PerceptualRecipe, run: RunSettings) -> Path:
     module = PerceptualTraining(recipe, run.seed, run.max_minutes)
     about = {'kind': 'perceptual', 'recipe': recipe.as_dict(), 'seed': run.seed}
     path = run.out / WEIGHTS
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision,
+    fit(
+        module, recipe, run,
+        lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
         [Reporter(run.out, about), WeightsWriter(path, module.network.vgg.state_dict)],
     )  # fmt: skip
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
-            recipe.epoch_steps,
-            recipe.batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
     return path

@@ -23,8 +23,8 @@ from anomaly_seg_ros.models.resynthesis import (
     one_hot,
 )
 from anomaly_seg_ros.render import contact_sheet
-from anomaly_seg_training.epochs import Epochs
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.manual import ManualTraining, Pages
 from anomaly_seg_training.pictures import from_pixels, to_pixels
 from anomaly_seg_training.recipe_file import require
@@ -46,7 +46,6 @@ from anomaly_seg_training.training import (
     Reporter,
     WeightsWriter,
     as_half,
-    make_trainer,
     read_sources,
 )
 
@@ -253,24 +252,15 @@ def train_synthesis(
         'perceptual': perceptual.name if perceptual is not None else recipe.perceptual,
     }  # fmt: skip
     path = run.out / WEIGHTS
-    trainer = make_trainer(
-        run, recipe.steps, recipe.epoch_steps, recipe.precision,
+    fit(
+        module, recipe, run,
+        lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
         [Pages(run.out / 'pictures', 'synthesis', recipe.picture_steps),
          Reporter(run.out, about),
          WeightsWriter(path, lambda: as_half(module.result(), MIN_SIZE))],
         # Lightning clips no gradients of optimizers that are stepped by hand.
         gradient_clip_val=None,
     )  # fmt: skip
-    trainer.fit(
-        module,
-        datamodule=Epochs(
-            lambda items, epoch: LabelledCrops(sources, recipe, items, run.seed, epoch),
-            recipe.epoch_steps,
-            recipe.batch,
-            run.workers,
-        ),
-        ckpt_path=str(run.checkpoint) if run.resume else None,
-    )
     return path
 
 
