@@ -79,6 +79,12 @@ class ResynthesisSpec:
             )
             raise BundleError(msg)
 
+    @property
+    def image_size(self) -> Size:
+        """The larger of both sizes: as much of the camera image as the networks look at."""
+        sizes = (self.synthesis_size, self.dissimilarity_size)
+        return max(sizes, key=lambda size: size.width * size.height)
+
     @classmethod
     def from_fields(cls, fields: Fields) -> ResynthesisSpec:
         """Read the card's object; the inverse of `to_json`.

@@ -37,9 +37,10 @@ class _ResynthesisScores(Detector):
 
     def _inputs(self, logits: Logits, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return image in [0, 1], labels, entropy and distance, (N, C, h, w) each."""
-        rgb = image.permute(0, 3, 1, 2).to(self.mean.dtype)
+        # By way of the segmenter's size, as in training: no pixel between is left out.
+        rgb = resized(image.permute(0, 3, 1, 2).to(self.mean.dtype), self.input_size.shape)
         return (
-            resized(rgb, self.resynthesis.spec.synthesis_size.shape) / 255,
+            resized(rgb, self.resynthesis.spec.image_size.shape) / 255,
             self._as_map(logits.labels),
             self._as_map(entropy(logits)),
             self._as_map(softmax_distance(logits)),

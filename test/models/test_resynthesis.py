@@ -259,6 +259,17 @@ def test_score_is_the_weighted_sum_of_its_members() -> None:
     assert 0 <= score.min() <= score.max() <= 1
 
 
+def test_a_coarse_drawing_leaves_the_photo_as_sharp_as_it_is() -> None:
+    framework = Resynthesis(spec(dissimilarity_size=Size(128, 64))).eval()
+    image, labels = torch.rand(1, 3, 64, 128), torch.randint(0, 5, (1, 1, 64, 128)).byte()
+    maps = framework.maps(image, labels, torch.rand(1, 1, 64, 128), torch.rand(1, 1, 64, 128))
+    assert torch.equal(maps.original, image)
+    small = functional.avg_pool2d(image, 2)
+    drawn = framework.synthesise(labels[:, 0, ::2, ::2], small)
+    expected = functional.interpolate(drawn, scale_factor=2.0, mode='bilinear')
+    torch.testing.assert_close(maps.synthesised, expected)
+
+
 def test_style_of_the_original_reaches_the_drawing() -> None:
     torch.manual_seed(0)
     framework = Resynthesis(

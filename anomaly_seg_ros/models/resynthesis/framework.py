@@ -121,12 +121,14 @@ class Resynthesis(nn.Module):
         """
         spec = self.spec
         small = spec.dissimilarity_size.shape
+        # Drawn images may be coarser than what they are compared with: photos must not be.
+        image = resized(image, spec.image_size.shape)
         original = resized(image, spec.synthesis_size.shape)
         layout = nearest(labels, spec.synthesis_size.shape)[:, 0]
         synthesised = self.synthesise(layout, original)
         difference = self.difference(original, synthesised)
         return ResynthesisMaps(
-            resized(original, small),
+            resized(image, small),
             resized(synthesised, small),
             one_hot(nearest(labels, small)[:, 0], spec.classes),
             *(
