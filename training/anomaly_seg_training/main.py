@@ -28,6 +28,7 @@ from anomaly_seg_training.run_settings import (
     run_settings,
 )
 from anomaly_seg_training.seeds_command import add_measure_seeds
+from anomaly_seg_training.stages_command import add_stages_arguments
 from anomaly_seg_training.submission_command import add_submission
 from anomaly_seg_training.synboost_command import add_synboost, add_synboost_table
 from anomaly_seg_training.worst_command import add_worst_arguments
@@ -97,6 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
         'worst', help='scores before and after fine-tuning on the images that were worst'
     )
     add_worst_arguments(worst)
+
+    stages = commands.add_parser('stages', help='what SynBoost draws, doubts and finds in images')
+    add_stages_arguments(stages)
 
     pilot = commands.add_parser(
         'pilot', help='known classes as unknowns, each choice in turn, against MGU'

@@ -25,8 +25,11 @@ from anomaly_seg_ros.bundle import (
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import sha256_file
+from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.models import create_segmenter, read_state_dict
+from anomaly_seg_ros.render import heat
 from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.sources import open_source
 from anomaly_seg_training.main import main
 from anomaly_seg_training.synboost import ablation
 from anomaly_seg_training.synboost.ablation import markdown
@@ -35,6 +38,7 @@ from anomaly_seg_training.synboost.dissimilarity_run import (
     read_detector,
     write_weights_bundle,
 )
+from anomaly_seg_training.synboost.stages import STAGES, spread, stage_pictures
 
 OPTIONS = {'widths': [4, 4, 4, 4], 'depths': [1, 1, 1, 1], 'neck': 4, 'head': 4}
 DATA = {
@@ -131,6 +135,46 @@ def test_weights_run_as_a_bundle_and_leave_labels_untouched(place: Path, tmp_pat
     score = results[0]['synboost']
     assert score.shape == (1, 40, 90)
     assert 0 <= score.min() < score.max() <= 1
+
+
+def test_stages_of_frames_come_on_one_page(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = tmp_path / 'frames'
+    frames.mkdir()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (5, 32, 64, 3)).astype(np.uint8)
+    for number, image in enumerate(images):
+        cv2.imwrite(str(frames / f'{number}.png'), image[..., ::-1])
+    detector, _ = read_detector(place / 'dissimilarity')
+    pictures = stage_pictures(detector, images[2])
+    np.testing.assert_array_equal(pictures[0], images[2])
+    with torch.inference_mode():
+        maps = detector.maps(torch.from_numpy(images[2])[None])
+    expected = heat(maps.entropy[0, 0].numpy(), (0.0, 1.0))
+    np.testing.assert_array_equal(pictures[STAGES.index('entropy')], expected)
+    with torch.inference_mode():
+        score = detector.run(torch.from_numpy(images[2])[None], ('synboost',))['synboost'][0]
+    np.testing.assert_allclose(pictures[-1], heat(score.numpy(), (0.0, 1.0)), atol=2)
+    assert [f.name for f in spread(open_source(frames), 2)] == ['0', '2']
+
+    out = tmp_path / 'page.png'
+    options = ['--run', str(place / 'dissimilarity'), '--input', str(frames), '--width', '64']
+    assert main(['stages', *options, '--count', '2', '--out', str(out)]) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    page = read_image(out)
+    assert page.shape[1] == 4 * 64 + 5 * 8
+    assert main(['stages', *options, '--count', '0', '--out', str(out)]) == 2
+    assert 'received --count 0, expected at least 1' in capsys.readouterr().err
+
+
+def test_stages_need_networks_that_draw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, out = make_bundle(tmp_path), tmp_path / 'a.png'
+    options = ['--bundle', str(bundle), '--input', 'synthetic', '--out', str(out)]
+    assert main(['stages', *options]) == 2
+    assert 'holds no re-synthesis networks' in capsys.readouterr().err
 
 
 def test_a_segmenter_with_other_classes_is_refused(
