@@ -41,6 +41,7 @@ def add_synboost_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser
     add_run_arguments(table)
     _add_parts(table)
     table.add_argument('--seeds', default='0,1,2', help='default: %(default)s')
+    table.add_argument('--variants', metavar='A,B', help='rows of the table (default: all)')
     table.set_defaults(run=_table)
 
 
@@ -80,13 +81,19 @@ def _dissimilarity(arguments: argparse.Namespace) -> None:
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_training.synboost.ablation import parse_seeds, run_ablation
+    from anomaly_seg_training.synboost.ablation import (
+        VARIANTS,
+        parse_seeds,
+        parse_variants,
+        run_ablation,
+    )
     from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 
     recipe = DissimilarityRecipe.load(arguments.config)
+    variants = list(VARIANTS) if arguments.variants is None else parse_variants(arguments.variants)
     print(
         run_ablation(
             recipe, _settings(arguments), arguments.bundle, arguments.synthesis,
-            parse_seeds(arguments.seeds),
+            parse_seeds(arguments.seeds), variants,
         )
     )  # fmt: skip

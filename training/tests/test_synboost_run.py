@@ -31,7 +31,6 @@ from anomaly_seg_ros.render import heat
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import open_source
 from anomaly_seg_training.main import main
-from anomaly_seg_training.synboost import ablation
 from anomaly_seg_training.synboost.ablation import markdown
 from anomaly_seg_training.synboost.dissimilarity_run import (
     DETECTOR,
@@ -202,7 +201,7 @@ def test_what_is_missing_is_said(
 
 
 def test_ablation_measures_what_is_not_measured_yet(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / 'road_anomaly_val' / 'fs_static'
     for name in ('images', 'labels_masks'):
@@ -212,9 +211,6 @@ def test_ablation_measures_what_is_not_measured_yet(
     cv2.imwrite(str(folder / 'labels_masks' / 'a.png'), mask)
     cv2.imwrite(str(folder / 'images' / 'a.png'), np.full((32, 64, 3), 90, np.uint8))
     # Two rows of one training, which is there already: nothing is trained again.
-    monkeypatch.setattr(ablation, 'VARIANTS', {
-        name: ablation.VARIANTS[name] for name in ('full', 'no_ensemble')
-    })  # fmt: skip
     out = tmp_path / 'out'
     (out / 'full_0').mkdir(parents=True)
     for name in (DETECTOR, 'run.json'):
@@ -225,17 +221,19 @@ def test_ablation_measures_what_is_not_measured_yet(
         str(tmp_path), '--out', str(out), '--bundle', str(place / 'bundle'), '--synthesis',
         str(place / 'synthesis'), '--seeds', '0', '--accelerator', 'cpu',
     ]  # fmt: skip
-    assert main(arguments) == 0
+    assert main([*arguments, '--variants', 'full,no_ensemble']) == 0
     results = json.loads((out / 'ablation.json').read_text('utf-8'))
     assert results['variants']['no_ensemble']['0']['ensemble'] == [1.0, 0.0, 0.0, 0.0]
     measured = out / 'full_0' / 'measured_full.json'
     content = json.loads(measured.read_text('utf-8'))
     content['sets']['fs_static']['synboost']['ap'] = 0.123
     measured.write_text(json.dumps(content), 'utf-8')
-    assert main(arguments) == 0
+    assert main([*arguments, '--variants', 'no_ensemble']) == 0
     assert sha256_file(out / 'full_0' / DETECTOR) == before
     text = (out / 'ablation.md').read_text('utf-8')
     assert '| full framework | 0 | 12.3 / ' in text
+    assert main([*arguments, '--variants', 'half']) == 2
+    assert "received the variant 'half', expected some of: full, " in capsys.readouterr().err
 
 
 def test_table_has_mean_and_deviation_over_seeds() -> None:

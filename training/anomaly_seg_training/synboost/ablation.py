@@ -76,7 +76,7 @@ def variant_recipe(recipe: DissimilarityRecipe, run: str) -> DissimilarityRecipe
 
 def run_ablation(
     recipe: DissimilarityRecipe, run: RunSettings, bundle: str, synthesis: Path,
-    seeds: Sequence[int],
+    seeds: Sequence[int], variants: Sequence[str] = tuple(VARIANTS),
 ) -> Path:  # fmt: skip
     """Train and measure what is missing in `run.out`, then write ``ablation.{json,md}`` there.
 
@@ -89,6 +89,7 @@ def run_ablation(
         bundle: The segmenter's bundle, with weights.
         synthesis: Folder of a run of `train_synthesis`.
         seeds: Of the trainings.
+        variants: Names of `VARIANTS`. Of the others, what is measured already is told too.
 
     Returns:
         The path of the table.
@@ -104,6 +105,8 @@ def run_ablation(
     for seed in seeds:
         for name, variant in VARIANTS.items():
             folder = run.out / f'{variant.run}_{seed}'
+            if name not in variants and not _file(folder, name).is_file():
+                continue
             _train(variant_recipe(recipe, variant.run), run, folder, seed, bundle, synthesis)
             found = _measured(folder, variant, name, run, sets)
             results['variants'].setdefault(name, {})[str(seed)] = found
@@ -126,7 +129,7 @@ def _train(
 def _measured(
     folder: Path, variant: Variant, name: str, run: RunSettings, sets: Sequence[str]
 ) -> dict[str, Any]:
-    path = folder / f'measured_{name}.json'
+    path = _file(folder, name)
     if path.is_file():
         content: dict[str, Any] = json.loads(path.read_text('utf-8'))
         return content
@@ -144,6 +147,10 @@ def _measured(
     engine.close()
     write_json(path, content)
     return content
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f'measured_{name}.json'
 
 
 def _device(run: RunSettings) -> str:
@@ -184,6 +191,20 @@ def _cell(figures: Sequence[Mapping[str, float]]) -> str:
             text += f' ± {statistics.stdev(values):.1f}'
         parts.append(text)
     return ' / '.join(parts)
+
+
+def parse_variants(text: str) -> list[str]:
+    """Read names of `VARIANTS` that commas separate.
+
+    Raises:
+        LabError: One is unknown.
+    """
+    names = text.split(',')
+    strange = [name for name in names if name not in VARIANTS]
+    if strange:
+        msg = f'received the variant {strange[0]!r}, expected some of: {", ".join(VARIANTS)}'
+        raise LabError(msg)
+    return names
 
 
 def parse_seeds(text: str) -> list[int]:
