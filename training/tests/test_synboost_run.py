@@ -16,6 +16,7 @@ import yaml
 from safetensors.torch import save_file
 
 from anomaly_seg_ros.bundle import (
+    Bundle,
     Card,
     Preprocessing,
     SegmenterSpec,
@@ -23,6 +24,7 @@ from anomaly_seg_ros.bundle import (
     write_bundle,
 )
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
+from anomaly_seg_ros.detector import create_detector
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import sha256_file
 from anomaly_seg_ros.images import read_image
@@ -32,6 +34,7 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import open_source
 from anomaly_seg_training.main import main
 from anomaly_seg_training.synboost.ablation import markdown
+from anomaly_seg_training.synboost.assembly import Parts
 from anomaly_seg_training.synboost.dissimilarity_run import (
     DETECTOR,
     read_detector,
@@ -60,12 +63,15 @@ RECIPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def make_bundle(folder: Path, classes: ClassSet = CITYSCAPES) -> Path:
+def make_bundle(
+    folder: Path, classes: ClassSet = CITYSCAPES, spec: SegmenterSpec | None = None
+) -> Path:
     torch.manual_seed(0)
-    segmenter = create_segmenter('streetnet', num_classes=len(classes), **OPTIONS)
+    spec = spec or SegmenterSpec('streetnet', OPTIONS)
+    segmenter = create_segmenter(spec.name, num_classes=len(classes), **spec.options)
     save_file(segmenter.state_dict(), folder / 'w.safetensors')
     card = Card(
-        name='street', description='For tests.', segmenter=SegmenterSpec('streetnet', OPTIONS),
+        name='street', description='For tests.', segmenter=spec,
         classes=classes, preprocessing=Preprocessing(), input_size=Size(64, 32),
         scores=('max_logit',), score='max_logit', weights=WeightsFile(),
     )  # fmt: skip
@@ -174,6 +180,17 @@ def test_stages_need_networks_that_draw(
     options = ['--bundle', str(bundle), '--input', 'synthetic', '--out', str(out)]
     assert main(['stages', *options]) == 2
     assert 'holds no re-synthesis networks' in capsys.readouterr().err
+
+
+def test_a_second_stream_is_left_out(place: Path, tmp_path: Path) -> None:
+    options = {'base': 'streetnet', 'base_options': OPTIONS}
+    bundle = make_bundle(tmp_path, spec=SegmenterSpec('evidence_stream', options))
+    start = Parts.open(str(bundle), place / 'synthesis').start
+    assert (start.spec.name, start.spec.options) == ('streetnet', OPTIONS)
+    both, image = create_detector(Bundle.open(bundle)).segmenter, torch.rand(1, 3, 32, 64)
+    with torch.inference_mode():
+        found, expected = start.network(image).softmax(1), both(image).softmax(1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_a_segmenter_with_other_classes_is_refused(

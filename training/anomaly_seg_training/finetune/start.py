@@ -73,15 +73,24 @@ def start_from_bundle(recipe: FinetuneRecipe, path: str) -> Start:
     Raises:
         AnomalySegError: It cannot be used, or is of another segmenter than the recipe's.
     """
-    bundle = Bundle.open(path)
-    card = bundle.card
-    spec = card.segmenter
-    if recipe.segmenter not in ('', spec.name):
+    start = start_from(Bundle.open(path))
+    if recipe.segmenter not in ('', start.spec.name):
         msg = (
             f"recipe key 'segmenter': received {recipe.segmenter!r}, but the bundle {path} is a "
-            f'{spec.name}: leave it empty or take another bundle'
+            f'{start.spec.name}: leave it empty or take another bundle'
         )
         raise LabError(msg)
+    return start
+
+
+def start_from(bundle: Bundle) -> Start:
+    """Load the segmenter of a bundle with weights.
+
+    Raises:
+        AnomalySegError: It cannot be used.
+    """
+    card = bundle.card
+    spec = card.segmenter
     network = create_segmenter(spec.name, **{'num_classes': len(card.classes), **spec.options})
     weights = bundle.file('weights')
     load_weights(network, weights)

@@ -14,13 +14,15 @@ import torch
 from anomaly_seg_ros.bundle import Bundle, Card, Preprocessing, ResynthesisSpec, SegmenterSpec
 from anomaly_seg_ros.bundle.resynthesis import SCORE
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
-from anomaly_seg_ros.detector import ResynthesisDetector, create_detector
+from anomaly_seg_ros.detector import ResynthesisDetector
 from anomaly_seg_ros.files import sha256_file
 from anomaly_seg_ros.models import load_state, read_state_dict
 from anomaly_seg_ros.models.resynthesis import Resynthesis
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.export import read_run
+from anomaly_seg_training.finetune.start import Start, start_from
+from anomaly_seg_training.finetune.stream import without_stream
 from anomaly_seg_training.synboost.pretrained import TORCHVISION, load_vgg
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe, SynthesisRecipe
 from anomaly_seg_training.training import WEIGHTS
@@ -34,50 +36,35 @@ class Parts:
     """What a dissimilarity network is trained behind.
 
     Args:
-        bundle: The segmenter's, with weights.
+        start: The segmenter.
         synthesis: Folder of a run of `train synthesis`.
     """
 
-    bundle: Bundle
+    start: Start
     synthesis: Path
 
     @classmethod
     def open(cls, bundle: str, synthesis: Path) -> Parts:
-        """Check that the segmenter has the classes that scenes are labelled with.
+        """Load the segmenter, and check that it has the classes that scenes are labelled with.
+
+        A second stream beside it is left out: labels, softmax and entropy do not need it.
 
         Raises:
             AnomalySegError: The bundle cannot be used, or knows other classes.
         """
-        opened = Bundle.open(bundle)
-        classes = opened.card.classes
-        if classes.names != CITYSCAPES.names:
+        start = without_stream(start_from(Bundle.open(bundle)))
+        if start.classes.names != CITYSCAPES.names:
             msg = (
-                f'the segmenter of {bundle} knows the {len(classes)} classes '
-                f'{", ".join(classes.names)}, expected the {len(CITYSCAPES)} of Cityscapes, which '
-                'synthesis is trained with'
+                f'the segmenter of {bundle} knows the {len(start.classes)} classes '
+                f'{", ".join(start.classes.names)}, expected the {len(CITYSCAPES)} of Cityscapes, '
+                'which synthesis is trained with'
             )
             raise LabError(msg)
-        opened.file('weights')
-        return cls(opened, synthesis)
+        return cls(start, synthesis)
 
     def about(self) -> dict[str, Any]:
         """Return what rebuilds the segmenter and tells where parts come from, for run files."""
-        card = self.bundle.card
-        return {
-            'bundle': card.name,
-            'sha256': sha256_file(self.bundle.file('weights')),
-            'synthesis': sha256_file(self.synthesis / WEIGHTS),
-            'segmenter': card.segmenter.name,
-            'options': card.segmenter.options,
-            'mean': list(card.preprocessing.mean),
-            'std': list(card.preprocessing.std),
-            'classes': {
-                'names': list(card.classes.names),
-                'palette': [list(colour) for colour in card.classes.palette],
-                'drivable': list(card.classes.drivable),
-            },
-            'licence': dict(card.licence),
-        }
+        return {**self.start.as_dict(), 'synthesis': sha256_file(self.synthesis / WEIGHTS)}
 
 
 def assemble(parts: Parts, recipe: DissimilarityRecipe) -> ResynthesisDetector:
@@ -120,11 +107,10 @@ def assemble(parts: Parts, recipe: DissimilarityRecipe) -> ResynthesisDetector:
         load_vgg(framework.dissimilarity.images, TORCHVISION, 16)
     elif recipe.image_encoder:
         load_state(framework.dissimilarity.images, _part(state, 'perceptual.'), str(path))
-    segmenter = create_detector(parts.bundle).segmenter
-    card = parts.bundle.card
+    start = parts.start
     return ResynthesisDetector(
-        segmenter, framework, card.preprocessing, Size.parse(recipe.size), SCORES, ('none',),
-        card.classes.drivable,
+        start.network, framework, start.preprocessing, Size.parse(recipe.size), SCORES, ('none',),
+        start.classes.drivable,
     ).eval()  # fmt: skip
 
 
