@@ -19,7 +19,7 @@ from anomaly_seg_training.issa_command import add_issa
 from anomaly_seg_training.memory import keep_memory
 from anomaly_seg_training.mgu.command import add_mgu
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
-from anomaly_seg_training.pilot.command import add_pilot_arguments, add_pilot_table_arguments
+from anomaly_seg_training.pilot.command import add_pilot_arguments
 from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
 from anomaly_seg_training.run_settings import (
@@ -113,11 +113,10 @@ def build_parser() -> argparse.ArgumentParser:
         'refinements', help='every score after every refinement, and fused, on anomaly sets'
     )
     tables_command.add_refinements_arguments(refinements)
-    markdown = table_kinds.add_parser('markdown', help='write the .md beside a table .json')
-    tables_command.add_markdown_arguments(markdown)
-    add_pilot_table_arguments(
-        table_kinds.add_parser('pilot', help='write the .md beside the .json of a pilot')
+    markdown = table_kinds.add_parser(
+        'markdown', help='write the .md beside the .json of a table, pilot or ablation again'
     )
+    tables_command.add_markdown_arguments(markdown)
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
     add_synboost_table(table_kinds)

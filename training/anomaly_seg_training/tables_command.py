@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from anomaly_seg_ros.files import write_json, write_text
+from anomaly_seg_ros.files import write_text
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.stored_tables import markdown_of, read_table, write_beside, write_table
 
 _ERFNET = ('num_classes=20', 'known_classes=19')
 
@@ -64,7 +64,7 @@ def add_refinements_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_markdown_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``tables markdown``."""
-    parser.add_argument('file', type=Path, help='a .json file that `tables refinements` wrote')
+    parser.add_argument('file', type=Path, help='the .json file')
     parser.set_defaults(run=_markdown)
 
 
@@ -97,6 +97,7 @@ def _refinements(arguments: argparse.Namespace) -> None:
     from anomaly_seg_ros.bundle import Preprocessing
     from anomaly_seg_ros.cli.export import parse_options
     from anomaly_seg_training.maps import PASSES
+    from anomaly_seg_training.refinement_markdown import markdown
     from anomaly_seg_training.refinement_table import Network, Table, TableConfig
 
     if arguments.threads:
@@ -123,17 +124,12 @@ def _refinements(arguments: argparse.Namespace) -> None:
     )
     work = arguments.work or arguments.out.with_suffix('.work')
     content = Table(config, network, arguments.data, work).build()
-    write_json(arguments.out, content)
-    print(_write_markdown(arguments.out, content))
+    print(write_table(arguments.out, content, markdown))
 
 
 def _markdown(arguments: argparse.Namespace) -> None:
-    try:
-        content = json.loads(arguments.file.read_text('utf-8'))
-    except (OSError, ValueError) as error:
-        msg = f'cannot read the table {arguments.file} ({error}): give a .json file of a table'
-        raise LabError(msg) from error
-    print(_write_markdown(arguments.file, content))
+    content = read_table(arguments.file)
+    print(write_beside(arguments.file, content, markdown_of(content)))
 
 
 def _papers(arguments: argparse.Namespace) -> None:
@@ -179,11 +175,3 @@ def _command(files: list[Path], trained: dict[str, str]) -> str:
     words = ['anomaly-seg-lab tables papers', *(['--results'] if files else [])]
     words += [file.name for file in files]
     return ' '.join(words + [f'--trained {name}={key}' for name, key in sorted(trained.items())])
-
-
-def _write_markdown(file: Path, content: dict[str, Any]) -> str:
-    from anomaly_seg_training.refinement_markdown import markdown
-
-    text = markdown(content)
-    write_text(file.with_suffix('.md'), text)
-    return text

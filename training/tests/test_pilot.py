@@ -136,7 +136,7 @@ def test_a_study_through_its_command(
     assert f'| MSP | none | {100 * by_arm["MSP"]["ap"]:.1f} |' in text
     capsys.readouterr()
     out.with_suffix('.md').unlink()
-    assert main(['tables', 'pilot', str(out)]) == 0
+    assert main(['tables', 'markdown', str(out)]) == 0
     assert out.with_suffix('.md').read_text('utf-8') == text
 
     config.write_text(yaml.safe_dump(STUDY | {'view': '64x64'}, sort_keys=False))

@@ -249,6 +249,10 @@ def test_ablation_measures_what_is_not_measured_yet(
     assert sha256_file(out / 'full_0' / DETECTOR) == before
     text = (out / 'ablation.md').read_text('utf-8')
     assert '| full framework | 0 | 12.3 / ' in text
+    assert json.loads((out / 'ablation.json').read_text('utf-8'))['runs']['full_0']['steps'] == 2
+    (out / 'ablation.md').unlink()
+    assert main(['tables', 'markdown', str(out / 'ablation.json')]) == 0
+    assert (out / 'ablation.md').read_text('utf-8') == text
     assert main([*arguments, '--variants', 'half']) == 2
     assert "received the variant 'half', expected some of: full, " in capsys.readouterr().err
 
@@ -259,6 +263,7 @@ def test_table_has_mean_and_deviation_over_seeds() -> None:
                    for name in ('synboost', 'entropy', 'max_logit')}  # fmt: skip
         return {'sets': {'RoadAnomaly': figures}}
 
-    text = markdown({'size': '1x1', 'variants': {'full': {'0': row(0.2), '1': row(0.4)}}})
+    variants = {'full': {'0': row(0.2), '1': row(0.4)}}
+    text = markdown({'segmenter': 'street', 'size': '1x1', 'variants': variants})
     assert '| full framework | 0, 1 | 30.0 ± 14.1 / 50.0 ± 0.0 |' in text
     assert "| the segmenter's max logit | | 20.0 / 50.0 |" in text

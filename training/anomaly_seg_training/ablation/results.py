@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from anomaly_seg_training.ablation.recipe import AblationRecipe
 from anomaly_seg_training.ablation.run import stored
 from anomaly_seg_training.ablation.trial import Place
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.stored_tables import read_table
 
 KIND = 'finetune_ablations'
 _NEEDED = ('start', 'schedule', 'size', 'scores', 'tables', 'runs')
@@ -94,18 +94,8 @@ def read_ablations(path: Path) -> dict[str, Any]:
     Raises:
         LabError: The file cannot be read or holds something else.
     """
-    try:
-        content = json.loads(path.read_text('utf-8'))
-    except (OSError, ValueError) as error:
-        msg = (
-            f'cannot read the ablations {path} ({error}): give a file of anomaly-seg-lab ablation'
-        )
-        raise LabError(msg) from error
-    if (
-        not isinstance(content, dict)
-        or content.get('kind') != KIND
-        or not all(key in content for key in _NEEDED)
-    ):
+    content = read_table(path)
+    if content.get('kind') != KIND or not all(key in content for key in _NEEDED):
         msg = f'{path} holds no ablations: give a file that anomaly-seg-lab ablation wrote'
         raise LabError(msg)
     return content

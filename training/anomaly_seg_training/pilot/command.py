@@ -1,13 +1,11 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The lab's commands ``pilot`` and ``tables pilot``."""
+"""The lab's command ``pilot``."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 PROGRAM = 'anomaly-seg-lab'
 
@@ -28,19 +26,14 @@ def add_pilot_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_pilot)
 
 
-def add_pilot_table_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of ``tables pilot``."""
-    parser.add_argument('file', type=Path, help='a .json file that `pilot` wrote')
-    parser.set_defaults(run=_table)
-
-
 def _pilot(arguments: argparse.Namespace) -> None:
     import torch
 
-    from anomaly_seg_ros.files import write_json
     from anomaly_seg_ros.provenance import provenance
     from anomaly_seg_training.pilot.recipe import PilotRecipe
     from anomaly_seg_training.pilot.study import Study
+    from anomaly_seg_training.pilot.table import table
+    from anomaly_seg_training.stored_tables import write_table
 
     recipe = PilotRecipe.load(arguments.config)
     device = arguments.device
@@ -54,25 +47,4 @@ def _pilot(arguments: argparse.Namespace) -> None:
     arms = None if arguments.arms is None else arguments.arms.split(',')
     content = study.run(list(dict.fromkeys(arguments.seeds)), arms)
     content['provenance'] = provenance(program=PROGRAM)
-    write_json(arguments.out, content)
-    print(_write_table(arguments.out, content))
-
-
-def _table(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_training.errors import LabError
-
-    try:
-        content = json.loads(arguments.file.read_text('utf-8'))
-    except (OSError, ValueError) as error:
-        msg = f'cannot read {arguments.file} ({error}): give the .json of `pilot`'
-        raise LabError(msg) from error
-    print(_write_table(arguments.file, content))
-
-
-def _write_table(file: Path, content: dict[str, Any]) -> str:
-    from anomaly_seg_ros.files import write_text
-    from anomaly_seg_training.pilot.table import table
-
-    text = table(content)
-    write_text(file.with_suffix('.md'), text)
-    return text
+    print(write_table(arguments.out, content, table))

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_seg_ros.engines import load_engine
-from anomaly_seg_ros.files import write_json, write_text
+from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_training.data import anomaly
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.export import read_run
 from anomaly_seg_training.measure import SIZE, anomaly_figures
 from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.stored_tables import write_table
 from anomaly_seg_training.synboost.assembly import SCORES
 from anomaly_seg_training.synboost.dissimilarity_run import (
     DETECTOR,
@@ -30,6 +32,9 @@ from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 ALONE: Weights = (1.0, 0.0, 0.0, 0.0)
 RESULTS = 'ablation.json'
 TABLE = 'ablation.md'
+KIND = 'synboost'
+_TOLD = ('steps', 'minutes', 'chosen')
+"""Of a training: its length, and its figures on generated examples."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,10 @@ def run_ablation(
     if not sets:
         msg = f'{run.data / anomaly.FOLDER} holds none of {", ".join(anomaly.MASKS)}'
         raise LabError(msg)
-    results: dict[str, Any] = {'segmenter': bundle, 'size': str(SIZE), 'variants': {}}
+    results: dict[str, Any] = {
+        'kind': KIND, 'segmenter': Path(bundle).name, 'size': str(SIZE),
+        'recipe': recipe.as_dict(), 'max_minutes': run.max_minutes, 'runs': {}, 'variants': {},
+    }  # fmt: skip
     for seed in seeds:
         for name, variant in VARIANTS.items():
             folder = run.out / f'{variant.run}_{seed}'
@@ -110,9 +118,10 @@ def run_ablation(
             _train(variant_recipe(recipe, variant.run), run, folder, seed, bundle, synthesis)
             found = _measured(folder, variant, name, run, sets)
             results['variants'].setdefault(name, {})[str(seed)] = found
-    results['provenance'] = provenance()
-    write_json(run.out / RESULTS, results)
-    write_text(run.out / TABLE, markdown(results))
+            about = read_run(folder)
+            results['runs'][folder.name] = {key: about[key] for key in _TOLD}
+    results['provenance'] = provenance(program='anomaly-seg-lab')
+    write_table(run.out / RESULTS, results, markdown)
     return run.out / TABLE
 
 
@@ -165,8 +174,9 @@ def markdown(results: Mapping[str, Any]) -> str:
     lines = [
         '# Ablation of SynBoost',
         '',
-        f'Images and ground truth at {results["size"]}, pixels pooled: AP / FPR95 in percent,',
-        'mean and standard deviation over seeds. Trained and selected on generated examples.',
+        f'Segmenter: {results["segmenter"]}. Images and ground truth at {results["size"]}, pixels',
+        'pooled: AP / FPR95 in percent, mean and standard deviation over seeds. Trained, selected',
+        'and ensembled on generated examples, none of a benchmark.',
         '',
         f'| method | seeds | {" | ".join(sets)} |',
         f'|---|---|{"---|" * len(sets)}',
