@@ -28,6 +28,11 @@ def add_stages_arguments(parser: argparse.ArgumentParser) -> None:
         '--width', type=int, default=384, help='of each picture (default: %(default)s)'
     )
     parser.add_argument('--out', type=Path, required=True, help='the picture to write, .png')
+    parser.add_argument(
+        '--anomaly-value', type=int, default=1, metavar='V',
+        help='the value that means anomaly in masks beside the images (default: 1; RoadAnomaly '
+        'uses 2)',
+    )  # fmt: skip
     parser.add_argument('--threads', type=int, default=0, help="CPU threads (0: torch's own)")
     parser.set_defaults(run=_run)
 
@@ -35,7 +40,7 @@ def add_stages_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> None:
     import torch
 
-    from anomaly_seg_ros.sources import open_source
+    from anomaly_seg_ros.sources import SourceOptions, open_source
     from anomaly_seg_training.proxies_sheet import check_name, save_page
     from anomaly_seg_training.synboost.dissimilarity_run import read_detector
     from anomaly_seg_training.synboost.stages import draw_stages, open_detector
@@ -47,7 +52,8 @@ def _run(arguments: argparse.Namespace) -> None:
     check_name(arguments.out)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    source = open_source(arguments.input)
+    options = SourceOptions(anomaly_value=arguments.anomaly_value)
+    source = open_source(arguments.input, options)
     if arguments.folder is not None:
         detector = read_detector(arguments.folder)[0]
     else:
