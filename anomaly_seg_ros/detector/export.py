@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anomaly_seg_ros.bundle.resynthesis import SCORE as RESYNTHESIS
 from anomaly_seg_ros.detector.graph import LABELS, Detector
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import atomic_path
@@ -24,7 +25,7 @@ OPSET = 18
 IMAGE = 'image'
 STATISTICS = 'statistics'
 MIN_EQUAL_LABELS = 0.999
-MIN_EQUAL_REFINED = 0.99
+MIN_EQUAL_FOLLOWING = 0.99
 MAX_SCORE_ERROR = 1e-3
 
 
@@ -139,8 +140,9 @@ def _compare(detector: Detector, path: Path) -> None:
         results = session.run(list(detector.output_names), feeds)
         expected = detector(*map(torch.from_numpy, feeds.values()))
         for name, ours, theirs in zip(detector.output_names, expected, results, strict=True):
-            refined = split_output(name)[1] != NONE
-            problem = difference(ours.numpy(), theirs, refined=refined)
+            score, refinement = split_output(name)
+            follows = refinement != NONE or score == RESYNTHESIS
+            problem = difference(ours.numpy(), theirs, follows_labels=follows)
             if problem is not None:
                 msg = f'the exported output {name!r} differs from PyTorch: {problem}'
                 raise ExportError(msg)
@@ -168,13 +170,15 @@ def _statistics(detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floa
     return table
 
 
-def difference(ours: NDArray[Any], theirs: NDArray[Any], *, refined: bool = False) -> str | None:
+def difference(
+    ours: NDArray[Any], theirs: NDArray[Any], *, follows_labels: bool = False
+) -> str | None:
     """Say how one output of two engines differs by more than the tolerance; None if it does not.
 
     Bytes must be equal in 99.9 % of the pixels (confidence may round the other way by one step),
-    scores to 1e-3 of the largest magnitude or of 1, whichever is larger. Refined scores must be
-    so in 99 % of the pixels: they follow the labels, and one that was rounded the other way
-    changes those around it.
+    scores to 1e-3 of the largest magnitude or of 1, whichever is larger. Refined scores, and that
+    of re-synthesis, must be so in 99 % of the pixels: they follow the labels, and one that was
+    rounded the other way changes those around it.
     """
     if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
         return f'{ours.shape} {ours.dtype} instead of {theirs.shape} {theirs.dtype}'
@@ -182,7 +186,8 @@ def difference(ours: NDArray[Any], theirs: NDArray[Any], *, refined: bool = Fals
         equal = float(np.mean(ours == theirs))
         return None if equal > MIN_EQUAL_LABELS else f'only {equal:.2%} of the pixels are equal'
     errors = np.abs(ours - theirs)
-    error = float(np.quantile(errors, MIN_EQUAL_REFINED) if refined else np.max(errors, initial=0))
+    share = MIN_EQUAL_FOLLOWING if follows_labels else 1.0
+    error = float(np.quantile(errors, share)) if errors.size else 0.0
     allowed = MAX_SCORE_ERROR * max(1.0, float(np.max(np.abs(ours), initial=0)))
     return None if error <= allowed else f'by {error:.2g}, {allowed:.2g} is allowed'
 

@@ -170,8 +170,8 @@ def test_tolerances() -> None:
     patched = np.full((1, 100, 100), 10, np.float32)
     patched[0, 0, :99] += 5
     assert 'by 5' in str(difference(patched, np.full_like(patched, 10)))
-    assert difference(patched, np.full_like(patched, 10), refined=True) is None
+    assert difference(patched, np.full_like(patched, 10), follows_labels=True) is None
     patched[0, 1, :3] += 5
-    assert 'by ' in str(difference(patched, np.full_like(patched, 10), refined=True))
+    assert 'by ' in str(difference(patched, np.full_like(patched, 10), follows_labels=True))
     assert 'instead of' in str(difference(score, score[0]))
     assert 'instead of' in str(difference(score, score.astype(np.float64)))
