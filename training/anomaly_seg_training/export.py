@@ -78,6 +78,16 @@ def write_run_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bund
     return write_segmenter_bundle(run, data, out, threads)
 
 
+def leave_out_weights(bundle: Bundle) -> Bundle:
+    """Rewrite a bundle with its graph alone: half as large, and nothing for the engine torch.
+
+    Raises:
+        BundleError: It has no graph.
+    """
+    graph = bundle.file('graph')
+    return write_bundle(bundle.path, replace(bundle.card, weights=None), {graph.name: graph})
+
+
 def write_segmenter_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
     """Export a distilled segmenter's averaged weights.
 

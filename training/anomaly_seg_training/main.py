@@ -64,6 +64,9 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument('--data', type=Path, required=True, help='folder of the data sets')
     export.add_argument('--out', type=Path, required=True, help='the bundle to write')
     export.add_argument('--threads', type=int, default=0, help='0: all cores')
+    export.add_argument(
+        '--no-weights', action='store_true', help='the graph alone, for every engine but torch'
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
@@ -168,9 +171,11 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_training.export import write_run_bundle
+    from anomaly_seg_training.export import leave_out_weights, write_run_bundle
 
     bundle = write_run_bundle(arguments.folder, arguments.data, arguments.out, arguments.threads)
+    if arguments.no_weights:
+        bundle = leave_out_weights(bundle)
     print(bundle.path)
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ from safetensors.torch import save_file
 
 from anomaly_seg_ros.bundle import (
     Bundle,
+    BundleError,
     Card,
     Preprocessing,
     SegmenterSpec,
     WeightsFile,
     write_bundle,
 )
+from anomaly_seg_ros.bundle.bundle import default_bundle_path
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
 from anomaly_seg_ros.detector import create_detector
 from anomaly_seg_ros.engines import load_engine
@@ -32,6 +35,7 @@ from anomaly_seg_ros.models import create_segmenter, read_state_dict
 from anomaly_seg_ros.render import heat
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import open_source
+from anomaly_seg_training.export import leave_out_weights
 from anomaly_seg_training.main import main
 from anomaly_seg_training.synboost.ablation import markdown
 from anomaly_seg_training.synboost.assembly import Parts
@@ -180,6 +184,19 @@ def test_stages_need_networks_that_draw(
     options = ['--bundle', str(bundle), '--input', 'synthetic', '--out', str(out)]
     assert main(['stages', *options]) == 2
     assert 'holds no re-synthesis networks' in capsys.readouterr().err
+
+
+def test_a_bundle_can_leave_its_weights_out(tmp_path: Path, place: Path) -> None:
+    copy = Path(shutil.copytree(default_bundle_path(), tmp_path / 'copy'))
+    before = Bundle.open(copy)
+    after = leave_out_weights(before)
+    assert sorted(file.name for file in copy.iterdir()) == ['card.json', 'detector.onnx']
+    assert after.card.scores == before.card.scores
+    assert after.file('graph').read_bytes() == Bundle.open('default').file('graph').read_bytes()
+    with pytest.raises(BundleError, match='weights'):
+        after.file('weights')
+    with pytest.raises(BundleError, match='graph'):
+        leave_out_weights(Bundle.open(place / 'bundle'))
 
 
 def test_a_second_stream_is_left_out(place: Path, tmp_path: Path) -> None:
