@@ -35,7 +35,8 @@ from anomaly_seg_ros.size import Size
 CLASSES = 19
 PRESETS: dict[str, dict[str, Any]] = {
     'light': {
-        'segmenter': 'litenet', 'input_size': '512x256', 'generator': 'spade',
+        'segmenter': 'litenet', 'input_size': '1024x512', 'synthesis_size': '256x128',
+        'generator': 'spade',
         'generator_options': {'channels': 8, 'hidden': 16, 'most': 16, 'norm': 'instance'},
         'perceptual_options': {'depth': 16, 'tap': 'last', 'levels': 4, 'width': 0.125},
         'dissimilarity_options': {'width': 0.125, 'hidden': 128},
@@ -53,23 +54,25 @@ PRESETS: dict[str, dict[str, Any]] = {
         'dissimilarity_options': {},
     },
 }  # fmt: skip
-"""As recipes have them; synthesis and dissimilarity at 512x256."""
+"""As recipes have them; synthesis and dissimilarity at 512x256 unless said otherwise."""
 
 
-def preset(name: str) -> ResynthesisDetector:
-    """Build a detector with random weights."""
+def preset(name: str, segmenter_size: Size | None = None) -> ResynthesisDetector:
+    """Build a detector with random weights, its segmenter perhaps at another size."""
     torch.manual_seed(0)
     options = dict(PRESETS[name])
     segmenter = create_segmenter(options.pop('segmenter'), num_classes=CLASSES)
     size = Size.parse(options.pop('input_size'))
-    small = Size(512, 256)
-    spec = ResynthesisSpec(CLASSES, small, small, **options)
+    size = size if segmenter_size is None else segmenter_size
+    drawn = Size.parse(options.pop('synthesis_size', '512x256'))
+    spec = ResynthesisSpec(CLASSES, drawn, Size(512, 256), **options)
     return ResynthesisDetector(segmenter, Resynthesis(spec), Preprocessing(), size)
 
 
 def load(args: argparse.Namespace) -> ResynthesisDetector:
     """Return the detector that the arguments name, on its device."""
-    detector = preset(args.preset)
+    own = None if args.segmenter_size is None else Size.parse(args.segmenter_size)
+    detector = preset(args.preset, own)
     if args.bundle:
         opened = create_detector(Bundle.open(args.bundle))
         if not isinstance(opened, ResynthesisDetector):
@@ -140,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--preset', choices=tuple(PRESETS), default='light')
     parser.add_argument('--bundle', help='instead of a preset')
     parser.add_argument('--size', default='512x256', help='of the image')
+    parser.add_argument('--segmenter-size', help="WIDTHxHEIGHT, instead of the preset's")
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument('--half', action='store_true', help='half precision')
     parser.add_argument('--threads', type=int, default=2)
@@ -149,7 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     content = {
-        'preset': None if args.bundle else args.preset, 'bundle': args.bundle, 'size': args.size,
+        'preset': None if args.bundle else args.preset, 'bundle': args.bundle,
+        'segmenter_size': args.segmenter_size, 'size': args.size,
         'device': torch.cuda.get_device_name() if args.device == 'cuda' else 'cpu',
         'half': args.half, 'threads': args.threads, **measure(args),
         'provenance': provenance(arguments),
