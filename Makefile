@@ -26,7 +26,7 @@ demo: $(RUNTIME)
 
 test: $(DEVELOP)
 ifeq ($(ARGS),)
-	@# Live nodes apart: in processes that have run hundreds of other tests, answers got lost.
+	@# Live nodes apart from tests that train, fork and load both cores of a small machine.
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile test/nodes test/pipeline
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile \
 		--ignore=test/nodes --ignore=test/pipeline

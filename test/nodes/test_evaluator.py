@@ -58,18 +58,30 @@ class Chain:
             image_qos(depth=50),
         )
 
+    def is_alone(self) -> bool:
+        """Tell whether there is no evaluator; one that was killed stays for 20 s."""
+        return set(self._matches().values()) == {0}
+
     def connect(self) -> None:
         """Wait until the evaluator hears everything and can answer."""
-        until(
-            lambda: (
-                all(p.get_subscription_count() for p in self._publishers.values())
-                and self._status.get_subscription_count()
-                and self._diagnostics.get_subscription_count()
-                and self._client.node.count_publishers('/evaluator/processed')
-            ),
-            30.0,
-        )
-        time.sleep(0.2)
+        until(lambda: set(self._matches().values()) == {1}, 30.0, self._state)
+        time.sleep(0.3)
+
+    def expect(self, stamps: list[int]) -> None:
+        """Wait until just these frames are answered."""
+        until(lambda: self.answers == stamps, words=self._state)
+
+    def _matches(self) -> dict[str, int]:
+        """Return how many hear each topic, and how many answer."""
+        publishers = {**self._publishers, 'status': self._status, 'diagnostics': self._diagnostics}
+        return {
+            **{name: p.get_subscription_count() for name, p in publishers.items()},
+            'processed': self._client.node.count_publishers('/evaluator/processed'),
+        }
+
+    def _state(self) -> str:
+        """Say what there is instead of what is waited for."""
+        return f'answered {self.answers}; who listens and answers: {self._matches()}'
 
     def send(self, stamp: int, leave_out: tuple[str, ...] = (), **changes: Any) -> dict[str, Any]:
         """Send one frame, all but some of its messages; return its maps."""
@@ -121,9 +133,11 @@ def figures(stamps: list[int]) -> dict[str, Any]:
 
 @pytest.fixture
 def chain(ros: None) -> Iterator[Chain]:
-    """A client that publishes."""
+    """A client that publishes, where no evaluator is left."""
     client = Client()
-    yield Chain(client)
+    made = Chain(client)
+    until(made.is_alone, 30.0)
+    yield made
     client.close()
 
 
@@ -144,13 +158,13 @@ def test_figures_losses_and_answers_of_a_replay(chain: Chain, tmp_path: Path) ->
         stamps = [10**9 * index + 3 for index in range(1, 6)]
         chain.send(stamps[0])
         chain.send(stamps[1])
-        until(lambda: chain.answers == stamps[:2])
+        chain.expect(stamps[:2])
         # Not answered before its ground truth has come.
         chain.send(stamps[2], leave_out=('true_anomaly',))
         time.sleep(0.3)
         assert chain.answers == stamps[:2]
         chain.send(stamps[2])
-        until(lambda: chain.answers == stamps[:3])
+        chain.expect(stamps[:3])
         chain.send(stamps[3], leave_out=('labels', 'score'))
         chain.send(stamps[4], leave_out=('labels', 'score'))
         chain.diagnose(received=12, skipped=5, processed=6)
@@ -180,7 +194,7 @@ def test_without_ground_truth_only_times_are_told(chain: Chain, tmp_path: Path) 
         chain.connect()
         for stamp in (1, 2, 3):
             chain.send(stamp, leave_out=('true_labels', 'true_anomaly'))
-            until(lambda stamp=stamp: stamp in chain.answers)
+            chain.expect(list(range(1, stamp + 1)))
         chain.tell(FINISHED, sent=3)
         assert evaluator.wait() == 0, evaluator.text
     found = read(out)
@@ -204,11 +218,11 @@ def test_messages_that_cannot_be_evaluated_are_named_and_the_next_frame_counts(
         chain.tell(PLAYING, truth=truth)
         time.sleep(0.3)
         chain.send(1, true_labels=wrong)
-        until(lambda: 1 in chain.answers)
+        chain.expect([1])
         chain.send(2, score=small)
-        until(lambda: 2 in chain.answers)
+        chain.expect([1, 2])
         chain.send(3)
-        until(lambda: 3 in chain.answers)
+        chain.expect([1, 2, 3])
         chain.tell(FINISHED, sent=3, truth=truth)
         assert evaluator.wait() == 0, evaluator.text
     found = read(out)
@@ -229,7 +243,7 @@ def test_the_buffer_is_bounded(chain: Chain, tmp_path: Path) -> None:
             time.sleep(0.02)
         time.sleep(0.3)
         chain.send(10)
-        until(lambda: chain.answers == [10])
+        chain.expect([10])
         chain.tell(FINISHED, sent=10)
         assert node.wait() == 0, node.text
     assert read(out)['unmatched'] == {'anomaly_score': 9}
@@ -240,7 +254,7 @@ def test_the_service_and_silence_finish_too(chain: Chain, tmp_path: Path) -> Non
     with NodeProcess('evaluator', output=out, ground_truth='none') as evaluator:
         chain.connect()
         chain.send(1)
-        until(lambda: chain.answers == [1])
+        chain.expect([1])
         finish = chain._client.node.create_client(Trigger, '/evaluator/finish')
         assert finish.wait_for_service(20.0)
         future = finish.call_async(Trigger.Request())
@@ -277,7 +291,7 @@ def test_interrupts_end_the_evaluator_with_a_report(
     ) as evaluator:
         chain.connect()
         chain.send(1)
-        until(lambda: chain.answers == [1])
+        chain.expect([1])
         # It answers before it evaluates and records; the interrupt comes in between.
         evaluator.interrupt(times)
         assert evaluator.wait(15) == 0, evaluator.text
@@ -306,7 +320,7 @@ def test_an_output_that_never_comes_is_not_waited_for(chain: Chain, tmp_path: Pa
         chain._client.node.create_publisher(Image, '/detector/anomaly_mask', image_qos())
         chain.connect()
         chain.send(1, leave_out=('true_labels', 'true_anomaly'))
-        until(lambda: chain.answers == [1])
+        chain.expect([1])
         chain.tell(FINISHED, sent=1)
         assert evaluator.wait() == 0, evaluator.text
     assert 'does not publish anomaly_mask' in evaluator.text

@@ -22,7 +22,7 @@ from anomaly_seg_ros.pipeline.processes import node_environment
 
 
 class NodeProcess:
-    """One node in its own process group; killed when the block is left.
+    """One node in its own process group; ended when the block is left.
 
     Args:
         module: Its module in `anomaly_seg_ros.nodes`.
@@ -90,8 +90,14 @@ class NodeProcess:
         trace: TracebackType | None,
     ) -> None:
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            # First politely: who is killed stays in the graph for 20 s, where the next test could
+            # take it for its own node.
+            self.interrupt()
+            try:
+                self.process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
