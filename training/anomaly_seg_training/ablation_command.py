@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.options import check_at_least
 
 RESULTS = 'ablations.json'
 
@@ -63,9 +64,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.ablation.trial import Place
     from anomaly_seg_training.alignment import TRAINED
 
-    if arguments.jobs < 1:
-        msg = f'received --jobs {arguments.jobs}, expected at least 1'
-        raise LabError(msg)
+    check_at_least(arguments, jobs=1)
     recipe = AblationRecipe.load(arguments.config)
     if arguments.tables is not None:
         recipe = recipe.only(arguments.tables.split(','))

@@ -13,6 +13,7 @@ from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
 
@@ -138,7 +139,7 @@ def _run(arguments: argparse.Namespace) -> None:
     finally:
         for model in models:
             model.engine.close()
-    origin = provenance(program='anomaly-seg-lab')
+    origin = provenance(program=PROGRAM)
     try:
         source = {'dataset': arguments.dataset, 'command': origin['command']}
         write_json(arguments.json, {**content, **source, 'provenance': origin})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anomaly_seg_ros.errors import AnomalySegError
-from anomaly_seg_training import tables_command
+from anomaly_seg_training import PROGRAM, tables_command
 from anomaly_seg_training.ablation_command import add_ablation_arguments
 from anomaly_seg_training.adain_command import add_adain
 from anomaly_seg_training.evaluate_command import add_evaluate_arguments
@@ -37,7 +37,7 @@ from anomaly_seg_training.worst_command import add_worst_arguments
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = argparse.ArgumentParser(
-        prog='anomaly-seg-lab', description='Train, measure and export models, offline.'
+        prog=PROGRAM, description='Train, measure and export models, offline.'
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     train = commands.add_parser('train', help='train a model by a recipe')

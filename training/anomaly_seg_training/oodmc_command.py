@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomaly_seg_ros.provenance import provenance
+from anomaly_seg_training import PROGRAM
 
 if TYPE_CHECKING:
     from anomaly_seg_ros.oodmc import Sampling
     from anomaly_seg_training.oodmc_fit import Network
-
-PROGRAM = 'anomaly-seg-lab'
 
 
 def add_fit(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,12 +7,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.files import atomic_path
+from anomaly_seg_training.pages import save_page
 
 
 def to_pixels(pictures: torch.Tensor) -> list[NDArray[np.uint8]]:
@@ -29,8 +28,7 @@ def from_pixels(images: torch.Tensor) -> torch.Tensor:
 def write_page(folder: Path, name: str, page: NDArray[np.uint8]) -> None:
     """Write a page as ``NAME.png`` into a folder, which is made."""
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / f'{name}.png') as temporary:
-        cv2.imwrite(str(temporary), page[..., ::-1])
+    save_page(page, folder / f'{name}.png')
 
 
 def fixed_frames(crops: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.options import check_at_least
 
 
 def add_proxies_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.data import coco
     from anomaly_seg_training.proxies_sheet import SheetSettings, write_sheet
 
-    if arguments.rows < 1:
-        msg = f'received --rows {arguments.rows}, expected at least 1'
-        raise LabError(msg)
+    check_at_least(arguments, rows=1)
     if (arguments.annotations is None) != (arguments.images is None):
         msg = 'received only one of --annotations and --images, expected both or none'
         raise LabError(msg)

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import CITYSCAPES, IGNORE
-from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.render import contact_sheet
 from anomaly_seg_training.alignment import ALIGNERS, TRAINED, StyleAligner, create_aligner
 from anomaly_seg_training.data import cityscapes
 from anomaly_seg_training.data.labelled import collect
-from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.pages import check_name, save_page
 from anomaly_seg_training.proxies import (
     MIXERS,
     Proxy,
@@ -80,30 +79,6 @@ def write_sheet(settings: SheetSettings, out: Path) -> Path:
     """
     check_name(out)
     return save_page(draw_sheet(settings), out)
-
-
-def check_name(out: Path) -> None:
-    """Refuse a name that is no image's, before anything is computed.
-
-    Raises:
-        LabError: It is not.
-    """
-    if out.suffix.lower() not in ('.png', '.jpg', '.jpeg', '.webp'):
-        msg = f'received --out {out}, expected a name that ends in .png'
-        raise LabError(msg)
-
-
-def save_page(page: Image, out: Path) -> Path:
-    """Write an image (H, W, 3) uint8 RGB and return its path.
-
-    Raises:
-        LabError: It is too large for its format.
-    """
-    with atomic_path(out) as temporary:
-        if not cv2.imwrite(str(temporary), page[..., ::-1]):
-            msg = f'cannot write {out}: the page of {page.shape[1]}x{page.shape[0]} is too large'
-            raise LabError(msg)
-    return out
 
 
 def draw_sheet(settings: SheetSettings) -> Image:

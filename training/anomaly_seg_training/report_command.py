@@ -15,8 +15,10 @@ from typing import Any
 
 from anomaly_seg_ros import __version__
 from anomaly_seg_ros.provenance import command_line
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
+from anomaly_seg_training.options import check_at_least
 
 RANK_NAMES = {'ap': 'AP', 'auroc': 'AUROC', 'fpr95': 'FPR95'}
 _OF_IMAGES = ('image', 'auroc', 'ap', 'fpr95', 'best_f1', 'pixels', 'anomalous_pixels')
@@ -123,7 +125,7 @@ def report_content(files: Sequence[dict[str, Any]], names: Sequence[str]) -> dic
         'galleries': [],
         'rank': RANK_NAMES['ap'],
         'made': {
-            'command': command_line(program='anomaly-seg-lab'),
+            'command': command_line(program=PROGRAM),
             'date': datetime.now(timezone.utc).isoformat(timespec='seconds'),
             'version': __version__,
         },
@@ -204,9 +206,7 @@ def _check(arguments: argparse.Namespace) -> None:
             'pictures, or none of them'
         )
         raise LabError(msg)
-    if arguments.gallery < 1:
-        msg = f'received --gallery {arguments.gallery}, expected at least 1 image'
-        raise LabError(msg)
+    check_at_least(arguments, gallery=1)
     low, high = _WIDTHS
     if not low <= arguments.width <= high:
         msg = f'received --width {arguments.width}, expected {low} to {high} pixels'

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.options import check_at_least
 
 
 def add_stages_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,14 +41,11 @@ def _run(arguments: argparse.Namespace) -> None:
     import torch
 
     from anomaly_seg_ros.sources import SourceOptions, open_source
-    from anomaly_seg_training.proxies_sheet import check_name, save_page
+    from anomaly_seg_training.pages import check_name, save_page
     from anomaly_seg_training.synboost.dissimilarity_run import read_detector
     from anomaly_seg_training.synboost.stages import draw_stages, open_detector
 
-    for name, least in (('count', 1), ('width', 64)):
-        if getattr(arguments, name) < least:
-            msg = f'received --{name} {getattr(arguments, name)}, expected at least {least}'
-            raise LabError(msg)
+    check_at_least(arguments, count=1, width=64)
     check_name(arguments.out)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

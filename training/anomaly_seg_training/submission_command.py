@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.model_arguments import add_checkpoint_arguments, add_engine_arguments
 
@@ -154,7 +155,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     names = None if arguments.sets is None else arguments.sets.split(',')
     rows = evaluate_submission(layout, choose(sets, names, arguments.root), arguments.protocol)
     if arguments.json is not None:
-        origin = provenance(program='anomaly-seg-lab')
+        origin = provenance(program=PROGRAM)
         write_json(arguments.json, {'submission': rows, 'provenance': origin})
     for row in rows:
         print(f'{row["set"]}, {row["protocol"]}: {_percent(row)}, {row["images"]} images')

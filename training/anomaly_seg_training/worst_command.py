@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.options import check_at_least
 
 
 def add_worst_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +44,9 @@ def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.evaluation import benchmark_sets
     from anomaly_seg_training.finetune.finetuning import FinetuneRun
     from anomaly_seg_training.finetune.worst import draw_page, load_both, worst_images
-    from anomaly_seg_training.proxies_sheet import check_name, save_page
+    from anomaly_seg_training.pages import check_name, save_page
 
-    for name, least in (('count', 1), ('width', 64)):
-        if getattr(arguments, name) < least:
-            msg = f'received --{name} {getattr(arguments, name)}, expected at least {least}'
-            raise LabError(msg)
+    check_at_least(arguments, count=1, width=64)
     check_name(arguments.out)
     SCORES.get(arguments.score)
     size = Size.parse(arguments.size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from anomaly_seg_ros.provenance import provenance
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.ablation.plan import Arm, Plan
 from anomaly_seg_training.ablation.recipe import AblationRecipe
 from anomaly_seg_training.ablation.run import stored
@@ -66,7 +67,7 @@ def gather(
         },
         'runs': runs,
         'missing': missing,
-        'provenance': provenance(program='anomaly-seg-lab'),
+        'provenance': provenance(program=PROGRAM),
     }
 
 

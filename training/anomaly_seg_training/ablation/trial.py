@@ -18,6 +18,7 @@ from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.models import load_weights
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.ablation.plan import Trial
 from anomaly_seg_training.data import anomaly, cityscapes
 from anomaly_seg_training.evaluation.checkpoint import weights_bundle
@@ -96,7 +97,7 @@ def run_trial(trial: Trial, place: Place) -> dict[str, Any]:
         }
     except AnomalySegError as error:
         content['failed'] = str(error)
-    content['git'] = provenance(program='anomaly-seg-lab')['git']
+    content['git'] = provenance(program=PROGRAM)['git']
     write_json(place.result(trial), content)
     (place.out / trial.key / CHECKPOINT).unlink(missing_ok=True)
     return content

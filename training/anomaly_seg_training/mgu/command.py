@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.model_arguments import add_checkpoint_arguments
 
 
@@ -88,18 +89,15 @@ def _generate(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.mgu.frames import FrameSource
     from anomaly_seg_training.mgu.generate import Generation, generate
     from anomaly_seg_training.mgu.sheet import write_sheet
+    from anomaly_seg_training.options import check_at_least
+    from anomaly_seg_training.pages import check_name
 
     if (arguments.bundle is None) == (arguments.checkpoint is None):
         msg = 'expected one segmenter: give --bundle or --checkpoint'
         raise LabError(msg)
-    for key, least in (('per_class', 1), ('min_pixels', 1), ('batch', 1)):
-        if getattr(arguments, key) < least:
-            option = key.replace('_', '-')
-            msg = f'received --{option} {getattr(arguments, key)}, expected at least {least}'
-            raise LabError(msg)
-    if arguments.sheet is not None and arguments.sheet.suffix.lower() != '.png':
-        msg = f'received --sheet {arguments.sheet}, expected a name that ends in .png'
-        raise LabError(msg)
+    check_at_least(arguments, per_class=1, min_pixels=1, batch=1)
+    if arguments.sheet is not None:
+        check_name(arguments.sheet, '--sheet')
     if arguments.threads > 0:
         torch.set_num_threads(arguments.threads)
         cv2.setNumThreads(arguments.threads)
@@ -130,7 +128,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     )  # fmt: skip
     manifest = generate(
         start, generation, arguments.out,
-        lambda: {'provenance': provenance(seed=arguments.seed, program='anomaly-seg-lab')},
+        lambda: {'provenance': provenance(seed=arguments.seed, program=PROGRAM)},
     )  # fmt: skip
     for name, figures in manifest['per_class'].items():
         print(

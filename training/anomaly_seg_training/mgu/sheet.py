@@ -6,18 +6,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.render import colorize, contact_sheet
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.frames import Frame, FrameSource
 from anomaly_seg_training.mgu.generate import segment_function
 from anomaly_seg_training.mgu.shards import FLIPPED, NEVER, STILL, Item, read_items, shards
+from anomaly_seg_training.pages import save_page
 from anomaly_seg_training.tensors import channels_first
 
 Image = NDArray[np.uint8]
@@ -67,9 +66,7 @@ def write_sheet(
             f'difference x {GAIN}', f'{100 * share:.1f} % flipped', 'prediction',
         ]  # fmt: skip
     page = contact_sheet(cells, COLUMNS, captions, cell_width=_WIDTH)
-    with atomic_path(out) as temporary:
-        cv2.imwrite(str(temporary), page[..., ::-1])
-    return out
+    return save_page(page, out)
 
 
 def _row(start: Start, frame: Frame, item: Item) -> list[Image]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-PROGRAM = 'anomaly-seg-lab'
+from anomaly_seg_training import PROGRAM
 
 
 def add_pilot_arguments(parser: argparse.ArgumentParser) -> None:

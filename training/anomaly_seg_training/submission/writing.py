@@ -24,6 +24,7 @@ from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.images import read_image, read_label_map
 from anomaly_seg_ros.provenance import provenance
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.benchmark.readers.masks import ZERO_ONE
 from anomaly_seg_training.data.labelled import check_labels, check_shapes
 from anomaly_seg_training.evaluation.ahead import Behind, ahead
@@ -117,7 +118,7 @@ class Submission:
                 bar.update()
         content = {
             **self._about, 'inputs': self._inputs, **_summary(store, self.layout.half),
-            'provenance': provenance(program='anomaly-seg-lab'),
+            'provenance': provenance(program=PROGRAM),
         }  # fmt: skip
         write_json(self.file, content)
         shutil.rmtree(self._work)

@@ -14,6 +14,7 @@ from typing import Any
 from anomaly_seg_ros.engines import load_engine
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.provenance import provenance
+from anomaly_seg_training import PROGRAM
 from anomaly_seg_training.data import anomaly
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.export import read_run
@@ -120,7 +121,7 @@ def run_ablation(
             results['variants'].setdefault(name, {})[str(seed)] = found
             about = read_run(folder)
             results['runs'][folder.name] = {key: about[key] for key in _TOLD}
-    results['provenance'] = provenance(program='anomaly-seg-lab')
+    results['provenance'] = provenance(program=PROGRAM)
     write_table(run.out / RESULTS, results, markdown)
     return run.out / TABLE
 
