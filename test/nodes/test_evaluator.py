@@ -51,7 +51,7 @@ class Chain:
         self._status = node.create_publisher(String, '/player/status', latched_qos())
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.answers: list[int] = []
-        node.create_subscription(
+        self._processed = node.create_subscription(
             Header,
             '/evaluator/processed',
             lambda m: self.answers.append(m.stamp.sec * 10**9 + m.stamp.nanosec),
@@ -74,10 +74,13 @@ class Chain:
     def _matches(self) -> dict[str, int]:
         """Return how many hear each topic, and how many answer."""
         publishers = {**self._publishers, 'status': self._status, 'diagnostics': self._diagnostics}
-        return {
-            **{name: p.get_subscription_count() for name, p in publishers.items()},
-            'processed': self._client.node.count_publishers('/evaluator/processed'),
-        }
+        # The graph knows a publisher before the subscription is matched; Humble tells no more.
+        if hasattr(self._processed, 'get_publisher_count'):
+            answering = self._processed.get_publisher_count()
+        else:
+            answering = self._client.node.count_publishers('/evaluator/processed')
+        counts = {name: p.get_subscription_count() for name, p in publishers.items()}
+        return {**counts, 'processed': answering}
 
     def _state(self) -> str:
         """Say what there is instead of what is waited for."""
