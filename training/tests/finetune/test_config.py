@@ -28,7 +28,7 @@ from anomaly_seg_training.proxies import MIXERS
 from anomaly_seg_training.recipe_file import RecipeError
 
 BASE: dict[str, Any] = {'name': 'n', 'shares': {'cityscapes': 1.0}}
-RECIPES = Path(__file__).resolve().parent.parent / 'recipes'
+RECIPES = Path(__file__).resolve().parents[2] / 'recipes'
 
 
 @pytest.mark.parametrize('path', sorted(RECIPES.glob('finetune*.yaml')), ids=lambda p: p.stem)

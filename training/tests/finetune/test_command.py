@@ -1,0 +1,101 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command: the bundle at its end, and several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from support.tiny_finetuning import RECIPE
+
+from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_training import calibrate, export
+from anomaly_seg_training.main import main
+
+
+@pytest.fixture
+def _small_bundle() -> Iterator[None]:
+    """Two generated clips are enough to choose a score by, and one score to export it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, 'CLIPS', 2)
+        patch.setattr(export, 'REFINEMENTS_DEFAULT', ('none',))
+        patch.setattr(export, 'SCORES', ('max_logit',))
+        yield
+
+
+@pytest.mark.usefixtures('_small_bundle')
+def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
+    data: Path, start: Path, proxies: dict[str, Any], tmp_path: Path
+) -> None:
+    content = RECIPE | {
+        'proxies': proxies, 'steps': 2, 'trained': 'last', 'validation_epochs': 0,
+        'licence': {'start': 'free'},
+    }  # fmt: skip
+    config = tmp_path / 'recipe.yaml'
+    config.write_text(yaml.safe_dump(content))
+    arguments = [
+        'train', 'finetune', '--config', str(config), '--data', str(data), '--threads', '1',
+        '--accelerator', 'cpu', '--devices', '1',
+    ]  # fmt: skip
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    assert main([*arguments, '--checkpoint', str(start), '--out', str(first)]) == 0
+    card = Bundle.open(first / 'bundle').card
+    assert card.threshold is not None
+    assert card.training['recipe']['loss'] == 'topk_ovr'
+    assert card.licence == {'start': 'free'}
+    bundle = ['--bundle', str(first / 'bundle'), '--no-bundle']
+    content['segmenter'] = ''
+    config.write_text(yaml.safe_dump(content))
+    assert main([*arguments, *bundle, '--out', str(second)]) == 0
+    about = json.loads((second / 'run.json').read_text('utf-8'))
+    assert about['start']['bundle'] == 'tiny'
+    assert about['start']['segmenter'] == 'streetnet'
+
+
+def test_two_processes_train_as_one(
+    tune: Callable[..., Path], data: Path, start: Path, proxies: dict[str, Any], tmp_path: Path
+) -> None:
+    """``torchrun`` starts both; one of them measures and writes."""
+    content = RECIPE | {
+        'proxies': proxies, 'validation_proxies': proxies, 'steps': 4, 'validation_epochs': 2,
+        'batch': 1,
+    }  # fmt: skip
+    (tmp_path / 'recipe.yaml').write_text(yaml.safe_dump(content))
+    command = [
+        sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
+        '--rdzv-backend', 'c10d', '--rdzv-endpoint', 'localhost:0',
+        '-m', 'anomaly_seg_training.main', 'train', 'finetune', '--config',
+        str(tmp_path / 'recipe.yaml'), '--data', str(data), '--checkpoint', str(start), '--out',
+        str(tmp_path / 'out'), '--devices', '2', '--accelerator', 'cpu', '--threads', '1',
+        '--no-bundle',
+    ]  # fmt: skip
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    about = json.loads((tmp_path / 'out' / 'run.json').read_text('utf-8'))
+    assert (about['steps'], about['devices']) == (4, 2)
+    assert [entry['step'] for entry in about['validation']] == [0, 4]
+    assert done.stdout.count('weights.safetensors') == 1
+    # The second process's crops count: one alone ends elsewhere, but not far away.
+    tune(tmp_path / 'alone', batch=1, steps=4, validation_epochs=0)
+    together, alone, first = (
+        read(path)['classifier.weight'].float()
+        for read, path in (
+            (load_file, tmp_path / 'out' / 'weights.safetensors'),
+            (load_file, tmp_path / 'alone' / 'weights.safetensors'),
+            (lambda p: torch.load(p, weights_only=True), start),
+        )
+    )
+    assert 0 < torch.dist(together, alone) < 2 * torch.dist(alone, first)

@@ -1,0 +1,90 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong is one clear sentence, and loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.tiny_finetuning import NETWORK
+
+from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.finetune.module import FineTuning
+
+QUERIES = {
+    'backbone_config': {
+        'embed_dim': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 1, 2, 2], 'window_size': 4,
+        'out_features': ['stage1', 'stage2', 'stage3', 'stage4'],
+    },
+    'feature_size': 32, 'mask_feature_size': 32, 'hidden_dim': 32, 'num_attention_heads': 2,
+    'encoder_feedforward_dim': 32, 'dim_feedforward': 16, 'encoder_layers': 1,
+    'decoder_layers': 2, 'num_queries': 6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'segmenter': ''}, "the recipe has no key 'segmenter'"),
+        (
+            {'segmenter': 'mask2former', 'options': {'config': QUERIES}},
+            'gives no logits by a layer of its own',
+        ),
+        ({'options': {**NETWORK, 'num_classes': 7}}, 'gives 7 logits for 19 classes'),
+        ({'class_map': {'road': 'road'}}, "'class_map' gives nothing to the segmenter's classes"),
+        ({'class_map': {'street': 'road'}}, "'class_map': 'street' is none of road, sidewalk"),
+        ({'mixer_options': {'colour': 1}}, "unknown recipe key 'colour'"),
+        ({'loss_options': {'k': 50}}, 'received k = 50 for a segmenter of 19 classes'),
+        ({'proxies': {'annotations': 'absent.json', 'images': '.'}}, 'absent.json'),
+    ],
+)
+def test_mistakes_are_one_clear_sentence(
+    tune: Callable[..., Path], changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    if changes.get('segmenter') == 'mask2former':
+        pytest.importorskip('transformers')
+    with pytest.raises(LabError) as error:
+        tune(**changes) if 'options' not in changes else _with_own_start(tune, tmp_path, changes)
+    assert message in str(error.value)
+    assert '\n' not in str(error.value)
+
+
+def _with_own_start(tune: Callable[..., Path], folder: Path, changes: dict[str, Any]) -> None:
+    name = changes.get('segmenter', 'streetnet')
+    network = create_segmenter(name, **{'num_classes': 19, **changes['options']})
+    torch.save(network.state_dict(), folder / 'own.pth')
+    tune(settings={'start_checkpoint': folder / 'own.pth'}, **changes)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    tune: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint of the epoch before is whole; nothing else is left."""
+    real = FineTuning.training_step
+
+    def spoiled(self: FineTuning, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        if self.global_step == 3:
+            with torch.no_grad():
+                self.network.classifier.bias.fill_(float('nan'))
+        return real(self, batch, index)
+
+    monkeypatch.setattr(FineTuning, 'training_step', spoiled)
+    with pytest.raises(LabError, match='the loss is (nan|inf) at step 3 .*lower learning_rate'):
+        tune(tmp_path)
+    files = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert files == ['last.ckpt', 'run.json', 'weights.safetensors']
+    state = torch.load(tmp_path / 'last.ckpt', weights_only=False)
+    assert state['global_step'] == 2
+    assert all(bool(torch.isfinite(v).all()) for v in state['state_dict'].values())
+
+
+def test_resuming_with_another_recipe_is_a_clear_error(
+    tune: Callable[..., Path], plain: Path
+) -> None:
+    with pytest.raises(LabError, match='was trained with another ood_weight: resume'):
+        tune(plain, settings={'resume': True}, ood_weight=0.7)

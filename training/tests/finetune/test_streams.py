@@ -1,0 +1,84 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A second stream learns beside a segmenter that stays as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support.tiny_finetuning import NETWORK
+
+from anomaly_seg_ros.models import EvidenceStream, create_segmenter
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.finished import start_of_run
+from anomaly_seg_training.finetune.start import start_from_checkpoint
+from anomaly_seg_training.finetune.stream import with_stream, without_stream
+from anomaly_seg_training.training import as_half
+
+
+def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], start: Path) -> None:
+    """What the run wrote gives the start's softmax, and lower logits."""
+    out = tune(
+        trained='stream', loss='energy_logistic', loss_options={}, id_weight=0.0,
+        hold_weight=0.0, hold_logits_weight=0.0, ema=0.0, steps=2, validation_epochs=0,
+    )  # fmt: skip
+    weights, before = load_file(out / 'weights.safetensors'), torch.load(start, weights_only=True)
+    # They are written in halves.
+    rounded = as_half({f'base.{name}': value for name, value in before.items()})
+    assert all(torch.equal(weights[name], value) for name, value in rounded.items())
+    assert float(weights['stream.classifier.weight'].abs().max()) > 0
+    about = json.loads((out / 'run.json').read_text('utf-8'))['start']
+    assert about['segmenter'] == 'unknown_stream'
+    network = start_of_run(about, out / 'weights.safetensors').network
+    plain = create_segmenter('streetnet', num_classes=19, **NETWORK)
+    plain.load_state_dict(before)
+    image = torch.rand(1, 3, 64, 128)
+    with torch.inference_mode():
+        now, then = network(image), plain.eval()(image)
+    torch.testing.assert_close(now.softmax(1), then.softmax(1), rtol=0, atol=1e-2)
+    assert float((now - then).abs().max()) > 1e-3
+
+
+def test_other_parts_are_trained_without_a_stream_beside_them(start: Path) -> None:
+    recipe = FinetuneRecipe.from_dict(
+        {'name': 'a', 'shares': {'cityscapes': 1.0}, 'segmenter': 'streetnet', 'options': NETWORK}
+    )
+    alone = start_from_checkpoint(recipe, start)
+    paired = with_stream(alone, 'unknown_stream', {'gain': 2.0})
+    assert paired.spec.name == 'unknown_stream'
+    assert with_stream(paired, 'unknown_stream') is paired
+    other = with_stream(paired, 'evidence_stream')
+    assert other.spec.options == {'base': 'streetnet', 'base_options': NETWORK}
+    back = without_stream(paired)
+    assert back.spec == alone.spec
+    assert back.network is paired.network.base
+    assert without_stream(alone) is alone
+
+
+def test_evidence_learns_while_the_classes_stay(tune: Callable[..., Path], start: Path) -> None:
+    """Any loss, held or not, trains the second stream; the segmenter's labels remain."""
+    out = tune(trained='evidence', ema=0.0, steps=2, validation_epochs=0, hold_weight=1.0)
+    about = json.loads((out / 'run.json').read_text('utf-8'))['start']
+    assert about['segmenter'] == 'evidence_stream'
+    network = start_of_run(about, out / 'weights.safetensors').network
+    assert isinstance(network, EvidenceStream)
+    before = as_half(torch.load(start, weights_only=True))
+    assert all(torch.equal(value.half(), before[name].half())
+               for name, value in network.base.state_dict().items())  # fmt: skip
+    image = torch.rand(1, 3, 64, 128)
+    with torch.inference_mode():
+        plain, now, said = network.base(image), network(image), network.said(image)
+    assert float((said - plain).abs().max()) > 1e-3
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(now.logsumexp(1), said.logsumexp(1), rtol=0, atol=1e-4)
+
+
+def test_a_stream_refuses_losses_on_classes(tune: Callable[..., Path]) -> None:
+    with pytest.raises(LabError, match='leaves the classes alone: its recipe needs loss energy_l'):
+        tune(trained='stream', loss='energy_logistic', loss_options={}, id_weight=0.0)
