@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.tiny_networks import MASK2FORMER
 
 torch = pytest.importorskip('torch')
 
@@ -20,15 +21,6 @@ from anomaly_seg_ros.models.transformers import merge_queries  # noqa: E402
 SEGFORMER = {
     'depths': [1, 1, 1, 1], 'hidden_sizes': [8, 16, 24, 32], 'num_attention_heads': [1, 1, 2, 2],
     'decoder_hidden_size': 16,
-}  # fmt: skip
-MASK2FORMER = {
-    'backbone_config': {
-        'embed_dim': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 1, 2, 2], 'window_size': 4,
-        'out_features': ['stage1', 'stage2', 'stage3', 'stage4'],
-    },
-    'feature_size': 32, 'mask_feature_size': 32, 'hidden_dim': 32, 'num_attention_heads': 2,
-    'encoder_feedforward_dim': 32, 'dim_feedforward': 16, 'encoder_layers': 1,
-    'decoder_layers': 2, 'num_queries': 6,
 }  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A network and a recipe for fine-tuning in seconds."""
+"""A recipe for fine-tuning in seconds."""
 
 from __future__ import annotations
 
 from typing import Any
 
-NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
+from support.tiny_networks import STREETNET
+
 RECIPE: dict[str, Any] = {
-    'name': 'tiny', 'segmenter': 'streetnet', 'options': NETWORK,
+    'name': 'tiny', 'segmenter': 'streetnet', 'options': STREETNET,
     'shares': {'cityscapes': 0.7, 'video': 0.3}, 'reader_options': {'video': {'step': 3}},
     'pseudo_labels': 0.05, 'input_size': '128x64', 'crop': '64x64', 'scale': [0.2, 0.3],
     'mixer_options': {'probability': 0.7}, 'loss_options': {'k': 5}, 'ood_weight': 0.5,

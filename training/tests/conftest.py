@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from support.tiny_networks import STREETNET
 
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
@@ -73,3 +74,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.write(np.ascontiguousarray(frame.image[..., ::-1]))
     writer.release()
     return root
+
+
+@pytest.fixture(scope='session')
+def streetnet_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a tiny network whose batch norms have seen something."""
+    import torch
+
+    from anomaly_seg_ros.models import create_segmenter
+
+    torch.manual_seed(0)
+    network = create_segmenter('streetnet', num_classes=19, **STREETNET).train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.rand(2, 3, 64, 64))
+    path = tmp_path_factory.mktemp('weights') / 'streetnet.pth'
+    torch.save(network.state_dict(), path)
+    return path

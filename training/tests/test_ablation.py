@@ -15,6 +15,7 @@ import torch
 import yaml
 from conftest import REPOSITORY
 from support import benchmark_layouts as layouts
+from support.tiny_networks import STREETNET
 
 from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.models import create_segmenter
@@ -28,7 +29,6 @@ from anomaly_seg_training.main import main
 from anomaly_seg_training.recipe_file import RecipeError
 
 RESULTS = REPOSITORY / 'docs' / 'results'
-NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
 SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
 
 
@@ -38,7 +38,7 @@ def _recipe(**schedule: Any) -> dict[str, Any]:
         'size': '64x32',
         'scores': ['max_logit', 'entropy'],
         'schedule': {
-            'segmenter': 'streetnet', 'options': NETWORK, 'shares': {'cityscapes': 1.0},
+            'segmenter': 'streetnet', 'options': STREETNET, 'shares': {'cityscapes': 1.0},
             'crop': '32x32', 'scale': [0.2, 0.3], 'batch': 1, 'steps': 2, 'trained': 'last',
             'validation_frames': 1, 'validation_size': '64x32', 'learning_rate': 0.01,
             'mixer_options': {'probability': 1.0},
@@ -136,7 +136,7 @@ def folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }  # fmt: skip
     (root / 'data' / 'cows' / 'instances.json').write_text(json.dumps(content))
     torch.manual_seed(0)
-    network = create_segmenter('streetnet', num_classes=19, **NETWORK)
+    network = create_segmenter('streetnet', num_classes=19, **STREETNET)
     torch.save(network.state_dict(), root / 'start.pth')
     proxies = {'annotations': 'cows/instances.json', 'images': 'cows'}
     recipe = _recipe(proxies=proxies, validation_proxies=proxies)
@@ -275,7 +275,7 @@ def test_the_worst_images_are_shown_before_and_after(
         assert entry.ap == pytest.approx(_average_precision(entry.before, entry.target))
     other = tmp_path / 'other.pth'
     torch.manual_seed(1)
-    torch.save(create_segmenter('streetnet', num_classes=19, **NETWORK).state_dict(), other)
+    torch.save(create_segmenter('streetnet', num_classes=19, **STREETNET).state_dict(), other)
     for arguments, message in (
         ((str(picture), '--checkpoint', str(other)), 'is not what the run'),
         ((str(tmp_path / 'a.txt'), '--checkpoint', str(other)), 'a name that ends in .png'),

@@ -17,9 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
+from support.tiny_networks import STREETNET
 
-from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.dataset import Crops, Source
@@ -28,8 +27,6 @@ from anomaly_seg_training.main import main
 from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.shards import FLIPPED, NOT, read_index, read_items, shards
 from anomaly_seg_training.proxies import MaxEnt, MaxEntConfig, Proxy
-
-NETWORK = {'widths': [8, 8, 16, 16], 'depths': [1, 1, 1, 1], 'neck': 8, 'head': 8}
 
 Command = Callable[..., int]
 
@@ -53,30 +50,17 @@ main([*sys.argv[1:], '--reader-option', 'step=2'])
 
 
 @pytest.fixture(scope='module')
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny network whose batch norms have seen something."""
-    torch.manual_seed(0)
-    network = create_segmenter('streetnet', num_classes=19, **NETWORK).train()
-    with torch.no_grad():
-        for _ in range(3):
-            network(torch.rand(2, 3, 64, 64))
-    path = tmp_path_factory.mktemp('weights') / 'streetnet.pth'
-    torch.save(network.state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def command(data: Path, weights: Path) -> Command:
+def command(data: Path, streetnet_weights: Path) -> Command:
     """Generate from frames without labels: what the network sees itself is its label."""
 
     def run(out: Path, *more: str, source: str = 'video') -> int:
-        return main([*_words(data, weights, out, source), *more])
+        return main([*_words(data, streetnet_weights, out, source), *more])
 
     return run
 
 
 def _words(data: Path, weights: Path, out: Path, source: str = 'video') -> list[str]:
-    options = [word for key, value in NETWORK.items() for word in ('--option', f'{key}={value}')]
+    options = [word for key, value in STREETNET.items() for word in ('--option', f'{key}={value}')]
     return [
         'generate', 'mgu', '--checkpoint', str(weights), '--segmenter', 'streetnet', *options,
         '--data', str(data), '--source', source, '--size', '96x64', '--pseudo-labels', '0.05',
@@ -158,11 +142,11 @@ def test_the_batch_changes_nothing(whole: Path, command: Command, tmp_path: Path
 
 
 def test_a_killed_run_goes_on_with_what_it_has(
-    whole: Path, command: Command, data: Path, weights: Path, tmp_path: Path
+    whole: Path, command: Command, data: Path, streetnet_weights: Path, tmp_path: Path
 ) -> None:
     """Killed by SIGKILL while the third shard is being written."""
-    ended = subprocess.run([sys.executable, '-c', KILLED, *_words(data, weights, tmp_path)],
-                           capture_output=True, timeout=120, check=False)  # fmt: skip
+    words = [sys.executable, '-c', KILLED, *_words(data, streetnet_weights, tmp_path)]
+    ended = subprocess.run(words, capture_output=True, timeout=120, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     kept = {path.name: path.read_bytes() for path in shards(tmp_path)}
     assert len(kept) == 2

@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A tiny segmenter, two photographs, and a function that fine-tunes."""
+"""Two photographs, and a function that fine-tunes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny_finetuning import NETWORK, RECIPE
+from support.tiny_finetuning import RECIPE
 
 # A ROS workspace has no lab.
 collect_ignore_glob = [] if find_spec('torch') and find_spec('lightning') else ['test_*.py']
@@ -44,26 +44,11 @@ def proxies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope='session')
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights of a tiny network whose batch norms have seen something."""
-    import torch
-
-    from anomaly_seg_ros.models import create_segmenter
-
-    torch.manual_seed(0)
-    network = create_segmenter('streetnet', num_classes=19, **NETWORK)
-    network.train()
-    with torch.no_grad():
-        for _ in range(3):
-            network(torch.rand(2, 3, 64, 64))
-    path = tmp_path_factory.mktemp('start') / 'streetnet.pth'
-    torch.save(network.state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope='session')
 def tune(
-    data: Path, start: Path, proxies: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    data: Path,
+    streetnet_weights: Path,
+    proxies: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Path]:
     """Fine-tune without making a bundle; return the folder of the run."""
     from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -75,7 +60,12 @@ def tune(
         out = out or tmp_path_factory.mktemp('out')
         content = RECIPE | {'proxies': proxies, 'validation_proxies': proxies} | changes
         recipe = FinetuneRecipe.from_dict(content)
-        options = {'start_checkpoint': start, 'devices': '1', 'accelerator': 'cpu', 'threads': 1}
+        options = {
+            'start_checkpoint': streetnet_weights,
+            'devices': '1',
+            'accelerator': 'cpu',
+            'threads': 1,
+        }
         finetune(recipe, FinetuneRun(data=data, out=out, **(options | (settings or {}))))
         return out
 

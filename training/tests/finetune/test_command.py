@@ -35,7 +35,7 @@ def _small_bundle() -> Iterator[None]:
 
 @pytest.mark.usefixtures('_small_bundle')
 def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
-    data: Path, start: Path, proxies: dict[str, Any], tmp_path: Path
+    data: Path, streetnet_weights: Path, proxies: dict[str, Any], tmp_path: Path
 ) -> None:
     content = RECIPE | {
         'proxies': proxies, 'steps': 2, 'trained': 'last', 'validation_epochs': 0,
@@ -48,7 +48,7 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
         '--accelerator', 'cpu', '--devices', '1',
     ]  # fmt: skip
     first, second = tmp_path / 'first', tmp_path / 'second'
-    assert main([*arguments, '--checkpoint', str(start), '--out', str(first)]) == 0
+    assert main([*arguments, '--checkpoint', str(streetnet_weights), '--out', str(first)]) == 0
     card = Bundle.open(first / 'bundle').card
     assert card.threshold is not None
     assert card.training['recipe']['loss'] == 'topk_ovr'
@@ -63,7 +63,11 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
 
 
 def test_two_processes_train_as_one(
-    tune: Callable[..., Path], data: Path, start: Path, proxies: dict[str, Any], tmp_path: Path
+    tune: Callable[..., Path],
+    data: Path,
+    streetnet_weights: Path,
+    proxies: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     """``torchrun`` starts both; one of them measures and writes."""
     content = RECIPE | {
@@ -75,9 +79,9 @@ def test_two_processes_train_as_one(
         sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
         '--rdzv-backend', 'c10d', '--rdzv-endpoint', 'localhost:0',
         '-m', 'anomaly_seg_training.main', 'train', 'finetune', '--config',
-        str(tmp_path / 'recipe.yaml'), '--data', str(data), '--checkpoint', str(start), '--out',
-        str(tmp_path / 'out'), '--devices', '2', '--accelerator', 'cpu', '--threads', '1',
-        '--no-bundle',
+        str(tmp_path / 'recipe.yaml'), '--data', str(data), '--checkpoint',
+        str(streetnet_weights), '--out', str(tmp_path / 'out'), '--devices', '2',
+        '--accelerator', 'cpu', '--threads', '1', '--no-bundle',
     ]  # fmt: skip
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -95,7 +99,7 @@ def test_two_processes_train_as_one(
         for read, path in (
             (load_file, tmp_path / 'out' / 'weights.safetensors'),
             (load_file, tmp_path / 'alone' / 'weights.safetensors'),
-            (lambda p: torch.load(p, weights_only=True), start),
+            (lambda p: torch.load(p, weights_only=True), streetnet_weights),
         )
     )
     assert 0 < torch.dist(together, alone) < 2 * torch.dist(alone, first)

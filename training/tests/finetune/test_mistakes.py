@@ -10,21 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from support.tiny_finetuning import NETWORK
+from support.tiny_networks import MASK2FORMER, STREETNET
 
 from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.module import FineTuning
-
-QUERIES = {
-    'backbone_config': {
-        'embed_dim': 12, 'depths': [1, 1, 1, 1], 'num_heads': [1, 1, 2, 2], 'window_size': 4,
-        'out_features': ['stage1', 'stage2', 'stage3', 'stage4'],
-    },
-    'feature_size': 32, 'mask_feature_size': 32, 'hidden_dim': 32, 'num_attention_heads': 2,
-    'encoder_feedforward_dim': 32, 'dim_feedforward': 16, 'encoder_layers': 1,
-    'decoder_layers': 2, 'num_queries': 6,
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -32,10 +22,10 @@ QUERIES = {
     [
         ({'segmenter': ''}, "the recipe has no key 'segmenter'"),
         (
-            {'segmenter': 'mask2former', 'options': {'config': QUERIES}},
+            {'segmenter': 'mask2former', 'options': {'config': MASK2FORMER}},
             'gives no logits by a layer of its own',
         ),
-        ({'options': {**NETWORK, 'num_classes': 7}}, 'gives 7 logits for 19 classes'),
+        ({'options': {**STREETNET, 'num_classes': 7}}, 'gives 7 logits for 19 classes'),
         ({'class_map': {'road': 'road'}}, "'class_map' gives nothing to the segmenter's classes"),
         ({'class_map': {'street': 'road'}}, "'class_map': 'street' is none of road, sidewalk"),
         ({'mixer_options': {'colour': 1}}, "unknown recipe key 'colour'"),

@@ -19,9 +19,9 @@ from anomaly_seg_training.finetune.module import on_grid, poly
 from anomaly_seg_training.finetune.start import start_from_checkpoint
 
 
-def test_predictions_label_what_is_sure(start: Path) -> None:
+def test_predictions_label_what_is_sure(streetnet_weights: Path) -> None:
     recipe = FinetuneRecipe.from_dict(RECIPE)
-    segmenter = start_from_checkpoint(recipe, start)
+    segmenter = start_from_checkpoint(recipe, streetnet_weights)
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
     bare = Example('a', image, None, Size(128, 64))
     known = Example('b', image, np.zeros((64, 128), np.uint8), Size(128, 64))

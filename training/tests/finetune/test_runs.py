@@ -81,12 +81,12 @@ def test_another_seed_gives_others(tune: Callable[..., Path], plain: Path) -> No
     ],
 )
 def test_only_the_trained_part_moves(
-    tune: Callable[..., Path], start: Path, trained: str, moving: tuple[str, ...]
+    tune: Callable[..., Path], streetnet_weights: Path, trained: str, moving: tuple[str, ...]
 ) -> None:
     """Statistics of batch norms never do, and no parameter of another part."""
     out = tune(trained=trained, ema=0.0, steps=2, validation_epochs=0)
     state = torch.load(out / 'last.ckpt', weights_only=False)['state_dict']
-    before = torch.load(start, weights_only=True)
+    before = torch.load(streetnet_weights, weights_only=True)
     moved = {name for name in before if not torch.equal(before[name], state[f'network.{name}'])}
     parameters = {name for name in before if 'running' not in name and 'num_batches' not in name}
     # The biases of convolutions before a ReLU that is off may stay by chance, weights do not.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.tiny_finetuning import NETWORK
+from support.tiny_networks import STREETNET
 
 from anomaly_seg_ros.models import EvidenceStream, create_segmenter
 from anomaly_seg_training.errors import LabError
@@ -22,13 +22,18 @@ from anomaly_seg_training.finetune.stream import with_stream, without_stream
 from anomaly_seg_training.training import as_half
 
 
-def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], start: Path) -> None:
+def test_a_stream_learns_while_the_segmenter_stays(
+    tune: Callable[..., Path], streetnet_weights: Path
+) -> None:
     """What the run wrote gives the start's softmax, and lower logits."""
     out = tune(
         trained='stream', loss='energy_logistic', loss_options={}, id_weight=0.0,
         hold_weight=0.0, hold_logits_weight=0.0, ema=0.0, steps=2, validation_epochs=0,
     )  # fmt: skip
-    weights, before = load_file(out / 'weights.safetensors'), torch.load(start, weights_only=True)
+    weights, before = (
+        load_file(out / 'weights.safetensors'),
+        torch.load(streetnet_weights, weights_only=True),
+    )
     # They are written in halves.
     rounded = as_half({f'base.{name}': value for name, value in before.items()})
     assert all(torch.equal(weights[name], value) for name, value in rounded.items())
@@ -36,7 +41,7 @@ def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], st
     about = json.loads((out / 'run.json').read_text('utf-8'))['start']
     assert about['segmenter'] == 'unknown_stream'
     network = start_of_run(about, out / 'weights.safetensors').network
-    plain = create_segmenter('streetnet', num_classes=19, **NETWORK)
+    plain = create_segmenter('streetnet', num_classes=19, **STREETNET)
     plain.load_state_dict(before)
     image = torch.rand(1, 3, 64, 128)
     with torch.inference_mode():
@@ -45,30 +50,37 @@ def test_a_stream_learns_while_the_segmenter_stays(tune: Callable[..., Path], st
     assert float((now - then).abs().max()) > 1e-3
 
 
-def test_other_parts_are_trained_without_a_stream_beside_them(start: Path) -> None:
+def test_other_parts_are_trained_without_a_stream_beside_them(streetnet_weights: Path) -> None:
     recipe = FinetuneRecipe.from_dict(
-        {'name': 'a', 'shares': {'cityscapes': 1.0}, 'segmenter': 'streetnet', 'options': NETWORK}
+        {
+            'name': 'a',
+            'shares': {'cityscapes': 1.0},
+            'segmenter': 'streetnet',
+            'options': STREETNET,
+        }
     )
-    alone = start_from_checkpoint(recipe, start)
+    alone = start_from_checkpoint(recipe, streetnet_weights)
     paired = with_stream(alone, 'unknown_stream', {'gain': 2.0})
     assert paired.spec.name == 'unknown_stream'
     assert with_stream(paired, 'unknown_stream') is paired
     other = with_stream(paired, 'evidence_stream')
-    assert other.spec.options == {'base': 'streetnet', 'base_options': NETWORK}
+    assert other.spec.options == {'base': 'streetnet', 'base_options': STREETNET}
     back = without_stream(paired)
     assert back.spec == alone.spec
     assert back.network is paired.network.base
     assert without_stream(alone) is alone
 
 
-def test_evidence_learns_while_the_classes_stay(tune: Callable[..., Path], start: Path) -> None:
+def test_evidence_learns_while_the_classes_stay(
+    tune: Callable[..., Path], streetnet_weights: Path
+) -> None:
     """Any loss, held or not, trains the second stream; the segmenter's labels remain."""
     out = tune(trained='evidence', ema=0.0, steps=2, validation_epochs=0, hold_weight=1.0)
     about = json.loads((out / 'run.json').read_text('utf-8'))['start']
     assert about['segmenter'] == 'evidence_stream'
     network = start_of_run(about, out / 'weights.safetensors').network
     assert isinstance(network, EvidenceStream)
-    before = as_half(torch.load(start, weights_only=True))
+    before = as_half(torch.load(streetnet_weights, weights_only=True))
     assert all(torch.equal(value.half(), before[name].half())
                for name, value in network.base.state_dict().items())  # fmt: skip
     image = torch.rand(1, 3, 64, 128)
