@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_training.errors import LabError
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
+_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp')
 
 
 def check_name(path: Path, option: str = '--out') -> None:
@@ -22,7 +22,7 @@ def check_name(path: Path, option: str = '--out') -> None:
     Raises:
         LabError: It is not.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in _SUFFIXES:
         msg = f'received {option} {path}, expected a name that ends in .png'
         raise LabError(msg)
 
