@@ -113,13 +113,50 @@ def test_a_rectangle_with_the_receptive_field_changes_nothing() -> None:
 
 
 def test_context_ends_on_the_whole_image() -> None:
-    """Whatever the rectangle has shown, what is called flipped is flipped in the whole image."""
+    """Whatever its windows have shown, what is called flipped is flipped in the whole image."""
     segment = _segment()
     jobs = _square()
     for job, outcome in zip(jobs, _all(segment, jobs, context=1), strict=True):
         away = segment(outcome.image[None])[0].argmax(0) != job.label
         assert torch.equal(outcome.flipped, job.region & away)
         assert (outcome.flipped & outcome.right).sum() > 0.5 * outcome.right.sum()
+
+
+def test_a_context_of_all_that_is_seen_changes_nothing() -> None:
+    """Two groups of pixels in windows of their own, before a pixel can have come back unseen."""
+    segment = _segment()
+    region = torch.zeros(96, 256, dtype=torch.bool)
+    region[8:20, 6:20] = region[70:84, 215:235] = True
+    image = _image(5, (96, 256))
+    predicted = segment(image[None])[0].argmax(0)
+    label = int(predicted[region].mode().values)
+    region &= predicted == label
+    seen: list[tuple[int, ...]] = []
+
+    def watched(images: Tensor) -> Tensor:
+        seen.append((len(images), *images.shape[-2:]))
+        return segment(images)
+
+    config = MguConfig(step=2.0, iterations=2, context=2)
+    (outcome,) = masked_gradient_update(watched, [MguJob('a', image, region, label)], config)
+    assert seen == [(1, 96, 256), (1, 32, 32), (1, 32, 64), (1, 96, 256)]
+    expected, flipped = literal_update(segment, image, region, label, config)
+    assert 0 < (flipped & outcome.right).sum() < outcome.right.sum()
+    assert torch.equal(flipped, outcome.flipped)
+    assert torch.allclose(expected, outcome.image, rtol=0, atol=1e-6)
+
+
+def test_every_eighth_pass_sees_the_whole_image() -> None:
+    """As does the last; what ends early is looked at before."""
+    segment = _segment()
+    sizes: list[int] = []
+
+    def watched(images: Tensor) -> Tensor:
+        sizes.append(images.shape[-1])
+        return segment(images)
+
+    masked_gradient_update(watched, _square()[:1], MguConfig(step=0.01, iterations=18, context=2))
+    assert [place for place, size in enumerate(sizes) if size == 160] == [0, 8, 16, 18]
 
 
 def test_only_pixels_that_were_right_move_and_stay_in_range() -> None:

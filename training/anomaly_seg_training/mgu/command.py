@@ -61,8 +61,9 @@ def add_mgu(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help='stop when this share of the pixels is wrong; 1: as the paper (default: %(default)s)',
     )  # fmt: skip
     how.add_argument(
-        '--context', type=int, default=0,
-        help='pixels around the region that are computed at first, 0: all (default: %(default)s)',
+        '--context', type=int, default=32,
+        help='compute only so many pixels around what is still right, everything now and then; '
+        '0: always everything (default: %(default)s)',
     )  # fmt: skip
     run = parser.add_argument_group('the run')
     run.add_argument('--out', type=Path, required=True, help='folder of the shards')

@@ -71,18 +71,25 @@ class Generation:
     device: str = 'cpu'
 
 
-def segment_function(start: Start, device: str) -> Segment:
+def segment_function(
+    start: Start, device: str, memory_format: torch.memory_format = torch.channels_last
+) -> Segment:
     """Return the map from images (N, 3, h, w), 0 to 255, to logits of the same size.
 
     Logits that the network gives at a lower resolution are upsampled bilinearly, as the detector
     does it.
+
+    Args:
+        start: Its network is moved and laid out anew in place.
+        device: Where it runs.
+        memory_format: On a CPU, with channels last, convolutions of both passes need no
+            reordering of their maps.
     """
-    # Channels last: on a CPU, convolutions of both passes need no reordering of their maps.
-    network = start.network.to(device).to(memory_format=torch.channels_last)
+    network = start.network.to(device).to(memory_format=memory_format)
     network.eval().requires_grad_(False)
 
     def segment(images: Tensor) -> Tensor:
-        pixels = start.normalise(images).contiguous(memory_format=torch.channels_last)
+        pixels = start.normalise(images).contiguous(memory_format=memory_format)
         logits: Tensor = network(pixels).float()
         if logits.shape[-2:] == images.shape[-2:]:
             return logits
@@ -129,7 +136,7 @@ def generate(
                 raise MguError(msg)
             done[key] = made
     segment = segment_function(start, generation.device)
-    radius = None if generation.config.context else receptive_radius(start.network)
+    radius = receptive_radius(start.network)
     resumed = sum(done.values())
     total = sum(min(generation.per_class, len(names)) for names in order.values())
     with tqdm(total=total, initial=resumed, desc='mgu', unit='image', disable=None) as bar:

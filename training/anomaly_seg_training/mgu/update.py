@@ -18,15 +18,14 @@ from torch import Tensor
 
 from anomaly_seg_training.mgu.config import RAW, SIGN, MguConfig
 from anomaly_seg_training.mgu.errors import MguError
+from anomaly_seg_training.mgu.windows import Window, around, cover, everything
 
-GRID = 32
-"""Rectangles begin and end at multiples of this, so that networks see the same grid."""
-_WORTH = 0.7
-"""Share of the image up to which computing a rectangle instead pays."""
+_LOOK_EVERY = 8
+"""With a context, every so many passes see the whole image: what is wrong in its window may be
+right there, and what once was wrong may be right again."""
 
 Segment = Callable[[Tensor], Tensor]
 """Maps (N, 3, h, w) of 0 to 255 to logits (N, C, h, w)."""
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
@@ -66,31 +65,62 @@ class MguOutcome:
 
 @dataclass
 class _State:
+    """Where a job is.
+
+    Args:
+        job: The job.
+        x: Its image now.
+        full: What tells all of the region exactly.
+        left: (h, w) bool: the pixels that are still right, as far as is known.
+        right: Those that were right at the start; None before the first pass.
+        iterations: Updates so far.
+        blind: Passes since the last exact one.
+        exact: Whether the present pass is exact.
+        done: Whether nothing more is to be done.
+    """
+
     job: MguJob
     x: Tensor
-    window: Window
+    full: Window
+    left: Tensor
     right: Tensor | None = None
-    left: Tensor = field(default_factory=lambda: torch.zeros(0))
     iterations: int = 0
+    blind: int = 0
+    exact: bool = True
     done: bool = False
+    gradient: Tensor = field(init=False)
 
-    @property
-    def part(self) -> Tensor:
-        """What is computed of the image; a view."""
-        rows, columns = self.window
-        return self.x[:, rows, columns]
+    def windows(self, config: MguConfig) -> list[Window]:
+        """Return what the next pass computes, and expect what it finds."""
+        left, self.left = self.left, torch.zeros_like(self.left)
+        self.gradient = torch.zeros_like(self.x)
+        self.exact = (
+            not config.context
+            or self.right is None
+            or self.blind == _LOOK_EVERY - 1
+            # What is flipped is said of the exact pass.
+            or self._enough(left, config)
+            or self.iterations >= config.iterations
+        )
+        windows = [self.full] if self.exact else cover(left, config.context)
+        if sum(window.area for window in windows) >= self.full.area:
+            self.exact, windows = True, [self.full]
+        self.blind = 0 if self.exact else self.blind + 1
+        return windows
 
-    @property
-    def whole(self) -> bool:
-        """Whether that is all of it."""
-        return self.part.shape == self.x.shape
+    def see(self, window: Window, still: Tensor, config: MguConfig) -> None:
+        """Take what one window tells of its pixels."""
+        window.of(self.left)[:] |= still
+        if self.exact:
+            if self.right is None:
+                self.right = self.left
+            self.done = self._enough(self.left, config) or self.iterations >= config.iterations
 
-    def finished(self, config: MguConfig) -> bool:
-        """Tell whether enough pixels are wrong, or no iteration is left."""
-        remain = int(self.left.sum())
-        right = int(remain if self.right is None else self.right.sum())
-        enough = remain <= (1 - config.stop_share) * right
-        return remain == 0 or enough or self.iterations >= config.iterations
+    def _enough(self, left: Tensor, config: MguConfig) -> bool:
+        """Tell whether enough pixels are wrong."""
+        remain = int(left.sum())
+        assert self.right is not None
+        return remain == 0 or remain <= (1 - config.stop_share) * int(self.right.sum())
 
 
 def masked_gradient_update(
@@ -111,26 +141,20 @@ def masked_gradient_update(
     Raises:
         MguError: A gradient is not a finite number.
     """
-    states = [_State(job, job.image.clone(), _everything(job)) for job in jobs]
-    if config.context:
-        # What is right at the start is told by whole images.
-        _look(segment, states)
-        for state in states:
-            state.right = state.left
-            state.window = _window(state.job.region, config.context)
-        _advance(segment, [s for s in states if not s.whole and not s.finished(config)], config)
-        for state in states:
-            state.window, state.done = _everything(state.job), False
-    elif radius is not None:
-        for state in states:
-            state.window = _window(state.job.region, radius)
-    _advance(segment, states, config)
-    return [
-        MguOutcome(
-            s.x, s.left if s.right is None else s.right, s.job.region & ~s.left, s.iterations
-        )
-        for s in states
-    ]
+    states = []
+    for job in jobs:
+        full = everything(job.region) if radius is None else around(job.region, radius)
+        states.append(_State(job, job.image.clone(), full, job.region))
+    active = states
+    while active:
+        _iterate(segment, active, config)
+        active = [state for state in active if not state.done]
+    outcomes = []
+    for state in states:
+        assert state.right is not None
+        flipped = state.job.region & ~state.left
+        outcomes.append(MguOutcome(state.x, state.right, flipped, state.iterations))
+    return outcomes
 
 
 def wrong(segment: Segment, images: Tensor, jobs: Sequence[MguJob]) -> Tensor:
@@ -152,88 +176,49 @@ def _stacked(jobs: Sequence[MguJob]) -> tuple[Tensor, Tensor]:
     return regions, torch.tensor([job.label for job in jobs], device=regions.device)
 
 
-def _everything(job: MguJob) -> Window:
-    height, width = job.region.shape
-    return slice(0, height), slice(0, width)
-
-
-def _window(region: Tensor, margin: int) -> Window:
-    """Return the region's rectangle with a margin, on the grid; everything if it is not less."""
-    full = region.shape
-    found = []
-    for axis in (1, 0):
-        places = region.any(axis).nonzero()[:, 0]
-        if not len(places):
-            return slice(0, full[0]), slice(0, full[1])
-        size = full[1 - axis]
-        first = max(0, int(places[0]) - margin) // GRID * GRID
-        last = min(size, -(-(int(places[-1]) + 1 + margin) // GRID) * GRID)
-        found.append(slice(first, last))
-    rows, columns = found
-    area = (rows.stop - rows.start) * (columns.stop - columns.start)
-    if area > _WORTH * region.numel():
-        return slice(0, full[0]), slice(0, full[1])
-    return rows, columns
-
-
-def _advance(segment: Segment, states: Sequence[_State], config: MguConfig) -> None:
-    """Update until all are done; windows of one size go through the network together."""
-    groups: dict[torch.Size, list[_State]] = {}
-    for state in states:
-        groups.setdefault(state.job.region[state.window].shape, []).append(state)
-    for group in groups.values():
-        active = group
-        while active:
-            _iterate(segment, active, config)
-            active = [state for state in active if not state.done]
-
-
-def _look(segment: Segment, states: Sequence[_State]) -> None:
-    """Find which pixels are still right in whole images."""
-    with torch.no_grad():
-        logits = segment(torch.stack([state.x for state in states]))
-    for state, predicted in zip(states, logits.argmax(1), strict=True):
-        state.left = state.job.region & (predicted == state.job.label)
-
-
 def _iterate(segment: Segment, states: Sequence[_State], config: MguConfig) -> None:
     """Run the network once; update the jobs that are not done and mark those that are."""
-    regions = torch.stack([state.job.region[state.window] for state in states])
-    labels = torch.tensor([state.job.label for state in states], device=regions.device)
-    x = torch.stack([state.part for state in states])
-    last = all(state.iterations >= config.iterations for state in states)
+    groups: dict[tuple[int, int], list[tuple[_State, Window]]] = {}
+    for state in states:
+        for window in state.windows(config):
+            groups.setdefault(window.shape, []).append((state, window))
+    for group in groups.values():
+        _pass(segment, group, config)
+    for state in states:
+        if not state.done and state.left.any():
+            _step(state, config)
+
+
+def _pass(segment: Segment, group: Sequence[tuple[_State, Window]], config: MguConfig) -> None:
+    """Find in windows of one size what is still right, and the gradient of its equation 3."""
+    pixels = torch.stack([window.of(window.pixels) for _, window in group])
+    labels = torch.tensor([state.job.label for state, _ in group], device=pixels.device)
+    x = torch.stack([window.of(state.x) for state, window in group])
+    last = all(state.iterations >= config.iterations for state, _ in group)
     x.requires_grad_(not last)
     with torch.set_grad_enabled(not last):
-        rows = segment(x).permute(0, 2, 3, 1)[regions]
-    owner = regions.nonzero()[:, 0]
-    still = rows.detach().argmax(1) == labels[owner]
-    left = torch.zeros_like(regions)
-    left[regions] = still
-    for state, part in zip(states, left, strict=True):
-        # Outside of its window a region has no pixel.
-        state.left = torch.zeros_like(state.job.region)
-        state.left[state.window] = part
-        if state.right is None:
-            state.right = state.left
-        state.done = state.finished(config)
-    if last:
+        rows = segment(x).permute(0, 2, 3, 1)[pixels]
+    owner = pixels.nonzero()[:, 0]
+    right = rows.detach().argmax(1) == labels[owner]
+    still = torch.zeros_like(pixels)
+    still[pixels] = right
+    for (state, window), part in zip(group, still, strict=True):
+        state.see(window, part, config)
+    moving = torch.tensor([not state.done for state, _ in group], device=pixels.device)
+    chosen = right & moving[owner]
+    if last or not bool(chosen.any()):
         return
-    moving = torch.tensor([not state.done for state in states], device=regions.device)
-    if not bool(moving.any()):
-        return
-    chosen = still & moving[owner]
-    # Equation 3 of every image; their sum has each image's own gradient.
-    counts = left.sum((1, 2)).clamp(min=1)[owner[chosen]]
-    shares = rows[chosen].softmax(1).gather(1, labels[owner[chosen]][:, None])[:, 0]
-    (gradient,) = torch.autograd.grad((shares / counts).sum(), x)
-    for index, state in enumerate(states):
-        if not state.done:
-            _step(state, gradient[index], left[index], config)
+    # The sum over images has each image's own gradient. A mean over all pixels of an image would
+    # need all its windows; `_step` divides.
+    shares = rows[chosen].softmax(1).gather(1, labels[owner[chosen]][:, None])
+    (gradient,) = torch.autograd.grad(shares.sum(), x)
+    for (state, window), part in zip(group, gradient, strict=True):
+        window.of(state.gradient)[:] += part
 
 
-def _step(state: _State, gradient: Tensor, moving: Tensor, config: MguConfig) -> None:
+def _step(state: _State, config: MguConfig) -> None:
     """Move the pixels that are still right, within the range of pixels."""
-    values = gradient[:, moving]
+    values = state.gradient[:, state.left] / int(state.left.sum())
     if not bool(torch.isfinite(values).all()):
         msg = (
             f'{state.job.name}: the gradient of class {state.job.label} is not finite after '
@@ -246,6 +231,5 @@ def _step(state: _State, gradient: Tensor, moving: Tensor, config: MguConfig) ->
         size = values.square().mean().sqrt()
         # No gradient at all, as in a saturated softmax, moves nothing.
         values = values / size if float(size) > 0 else values
-    part = state.part
-    part[:, moving] = (part[:, moving] - config.step * values).clamp(0, 255)
+    state.x[:, state.left] = (state.x[:, state.left] - config.step * values).clamp(0, 255)
     state.iterations += 1
