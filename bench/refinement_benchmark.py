@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anomaly_seg_ros.files import write_json
+from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import boundary, smoothing
 from anomaly_seg_ros.refinement.boundary import Boundaries
 from anomaly_seg_ros.refinement.smoothing import smooth
@@ -205,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             'rounds': args.rounds,
             'inside_boundaries': share,
             'forms': measure(score, labels, args.threads, args.rounds),
+            'provenance': provenance(arguments),
         }
     print(json.dumps(result, indent=2))
     if args.json:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anomaly_seg_ros import __version__
 from anomaly_seg_ros.cleanup import CleanupConfig, MaskCleaner
 from anomaly_seg_ros.cli.detector_options import add_detector_arguments, chosen_detector
 from anomaly_seg_ros.engines import Engine, EngineError
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.nodes.image_conversion import to_message, to_rgb
+from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.selection import Selection
 from anomaly_seg_ros.size import Size
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         'threads': args.threads,
         'cores': len(os.sched_getaffinity(0)),
         'machine': platform.machine(),
-        'version': __version__,
+        'provenance': provenance(program='anomaly-seg'),
     }
     if args.json:
         write_json(args.json, result)

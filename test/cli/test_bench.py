@@ -35,6 +35,7 @@ def test_writes_what_is_promised(
     assert 0 < result['outside_share']['p50'] < 1
     assert (result['frames'], result['size'], result['score']) == (8, '128x64', 'max_logit')
     assert (result['refinement'], result['threshold'], result['min_area']) == ('none', 8.0, 9)
+    assert set(result['provenance']) >= {'command', 'git', 'versions', 'date'}
     assert 'outside_share' in capsys.readouterr().out
 
 
