@@ -3,7 +3,8 @@
 """Bundles: a folder with a model and ``card.json``, all that a node needs to know of it."""
 
 from anomaly_seg_ros.bundle.bundle import Bundle, default_bundle_path
-from anomaly_seg_ros.bundle.card import Card, GraphFile, SegmenterSpec, Threshold, WeightsFile
+from anomaly_seg_ros.bundle.card import Card
+from anomaly_seg_ros.bundle.entries import GraphFile, SegmenterSpec, Threshold, WeightsFile
 from anomaly_seg_ros.bundle.errors import BundleError
 from anomaly_seg_ros.bundle.kinds import DETECTORS, open_detector
 from anomaly_seg_ros.bundle.onnx_graph import OnnxGraph

@@ -8,8 +8,21 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from anomaly_seg_ros.bundle.entries import (
+    GraphFile,
+    SegmenterSpec,
+    Threshold,
+    WeightsFile,
+    checked_hashes,
+    checked_licence,
+    read_calibration,
+    read_classes,
+    read_preprocessing,
+    read_size,
+    read_statistics,
+)
 from anomaly_seg_ros.bundle.errors import BundleError
-from anomaly_seg_ros.bundle.fields import Fields, plain_name
+from anomaly_seg_ros.bundle.fields import Fields
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
 from anomaly_seg_ros.bundle.resynthesis import SCORE as RESYNTHESIS_SCORE
 from anomaly_seg_ros.bundle.resynthesis import ResynthesisSpec
@@ -21,41 +34,10 @@ from anomaly_seg_ros.refinement.names import (
     output_names,
     parse_refinement,
 )
-from anomaly_seg_ros.size import Size, SizeError
+from anomaly_seg_ros.size import Size
 
 FORMAT_VERSION = 1
 MAX_SIDE = 8192
-
-
-@dataclass(frozen=True)
-class SegmenterSpec:
-    """What rebuilds the network: a name of `models.SEGMENTERS` and constructor options."""
-
-    name: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class GraphFile:
-    """The exported graph: a file of the bundle and the ONNX operator set that it uses."""
-
-    file: str = 'detector.onnx'
-    opset: int = 18
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """The network's weights: a file of the bundle."""
-
-    file: str = 'weights.safetensors'
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Scores above `value` are anomalous; `method` says how the value was found."""
-
-    value: float
-    method: str
 
 
 @dataclass(frozen=True)
@@ -225,30 +207,30 @@ class Card:
             )
             raise BundleError(msg)
         low_high = None if fields.is_null('score_range') else fields.numbers('score_range', 2)
-        classes = _classes(fields.child('classes'), where)
+        classes = read_classes(fields.child('classes'), where)
         card = cls(
             name=fields.text('name'),
             description=fields.text('description'),
-            segmenter=_segmenter(fields.child('segmenter')),
+            segmenter=SegmenterSpec.from_fields(fields.child('segmenter')),
             classes=classes,
-            preprocessing=_preprocessing(fields.child('preprocessing'), where),
-            input_size=_size(fields.text('input_size')),
+            preprocessing=read_preprocessing(fields.child('preprocessing'), where),
+            input_size=read_size(fields.text('input_size')),
             scores=fields.texts('scores'),
             score=fields.text('score'),
-            graph=None if fields.is_null('graph') else _graph(fields.child('graph')),
-            weights=None if fields.is_null('weights') else _weights(fields.child('weights')),
-            statistics=_statistics(fields, len(classes)),
-            threshold=None if fields.is_null('threshold') else _threshold(fields),
+            graph=fields.optional('graph', GraphFile.from_fields),
+            weights=fields.optional('weights', WeightsFile.from_fields),
+            statistics=read_statistics(fields, len(classes)),
+            threshold=fields.optional('threshold', Threshold.from_fields),
             score_range=None if low_high is None else (low_high[0], low_high[1]),
-            licence=_licence(fields.mapping('licence'), where),
+            licence=checked_licence(fields.mapping('licence'), where),
             training=fields.mapping('training'),
             measured=fields.mapping('measured'),
-            hashes=_hashes(fields.mapping('hashes'), where),
+            hashes=checked_hashes(fields.mapping('hashes'), where),
             format_version=version,
             # Cards from before there were refinements lack these keys.
             refinements=fields.texts('refinements') if fields.has('refinements') else (NONE,),
             refinement=fields.text('refinement') if fields.has('refinement') else NONE,
-            calibration=_calibration(fields),
+            calibration=read_calibration(fields),
             resynthesis=(
                 ResynthesisSpec.from_fields(fields.child('resynthesis'))
                 if fields.has('resynthesis')
@@ -294,116 +276,3 @@ class Card:
         if self.resynthesis is not None:
             content['resynthesis'] = self.resynthesis.to_json()
         return content
-
-
-def _segmenter(fields: Fields) -> SegmenterSpec:
-    spec = SegmenterSpec(fields.text('name'), fields.mapping('options'))
-    fields.finish()
-    return spec
-
-
-def _classes(fields: Fields, where: str) -> ClassSet:
-    names, palette = fields.texts('names'), fields.colours('palette')
-    drivable = fields.integers('drivable', 0, 254)
-    fields.finish()
-    try:
-        return ClassSet(names, palette, drivable)
-    except ValueError as error:
-        msg = f'{where} has impossible classes: {error}'
-        raise BundleError(msg) from error
-
-
-def _preprocessing(fields: Fields, where: str) -> Preprocessing:
-    mean, std = fields.numbers('mean', 3), fields.numbers('std', 3)
-    fields.finish()
-    try:
-        return Preprocessing((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
-    except ValueError as error:
-        msg = f'{where} has an impossible preprocessing: {error}'
-        raise BundleError(msg) from error
-
-
-def _size(text: str) -> Size:
-    try:
-        return Size.parse(text)
-    except SizeError as error:
-        raise BundleError(f'the card: {error}') from error  # noqa: EM102
-
-
-def _graph(fields: Fields) -> GraphFile:
-    graph = GraphFile(fields.file_name('file'), fields.integer('opset', 1, 1000))
-    fields.finish()
-    return graph
-
-
-def _weights(fields: Fields) -> WeightsFile:
-    weights = WeightsFile(fields.file_name('file'))
-    fields.finish()
-    return weights
-
-
-def _statistics(parent: Fields, classes: int) -> dict[str, Any] | None:
-    """Read class statistics; every list has one entry per class."""
-    if parent.is_null('statistics'):
-        return None
-    table, tables = parent.child('statistics'), {}
-    for score in table.keys():  # noqa: SIM118 - not a mapping
-        fields = table.child(score)
-        counts = fields.integers('count', 0, 2**63 - 1)
-        if len(counts) != classes:
-            msg = f'the statistics of {score!r:.80} have {len(counts)} counts, expected {classes}'
-            raise BundleError(msg)
-        mean, std = fields.numbers('mean', classes), fields.numbers('std', classes)
-        fields.finish()
-        if min(std) <= 0:
-            msg = (
-                f'the statistics of {score!r:.80} have the standard deviation {min(std)}, '
-                'expected > 0: calibrate the bundle again'
-            )
-            raise BundleError(msg)
-        tables[score] = {'count': list(counts), 'mean': list(mean), 'std': list(std)}
-    return tables
-
-
-def _calibration(parent: Fields) -> dict[str, dict[str, Any]]:
-    """Read what was calibrated per output; what it was found on is free."""
-    if not parent.has('calibration'):
-        return {}
-    entries = parent.mapping('calibration')
-    table = parent.child('calibration')
-    for output in entries:
-        fields = table.child(output)
-        fields.number('threshold')
-        fields.text('method')
-        low, high = fields.numbers('score_range', 2)
-        if not low < high:
-            msg = (
-                f'the calibration of {output!r:.80} has the score range {low}, {high}, '
-                'expected low < high'
-            )
-            raise BundleError(msg)
-    return {output: dict(entry) for output, entry in entries.items()}
-
-
-def _threshold(parent: Fields) -> Threshold:
-    fields = parent.child('threshold')
-    threshold = Threshold(fields.number('value'), fields.text('method'))
-    fields.finish()
-    return threshold
-
-
-def _licence(content: dict[str, Any], where: str) -> dict[str, str]:
-    if not all(isinstance(value, str) for value in content.values()):
-        msg = f'{where} has a licence with values that are no texts'
-        raise BundleError(msg)
-    return content
-
-
-def _hashes(content: dict[str, Any], where: str) -> dict[str, str]:
-    for name, value in content.items():
-        plain_name(name, f"{where}, key 'hashes',")
-        digits = isinstance(value, str) and len(value) == 64
-        if not digits or set(value) - set('0123456789abcdef'):
-            msg = f'{where} has no SHA-256 for {name!r}, expected 64 hexadecimal digits'
-            raise BundleError(msg)
-    return content

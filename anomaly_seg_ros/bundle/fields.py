@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from anomaly_seg_ros.bundle.errors import BundleError
+
+_T = TypeVar('_T')
 
 _PLAIN_NAME = re.compile(r'[A-Za-z0-9_][A-Za-z0-9._-]{0,127}')
 
@@ -105,6 +107,10 @@ class Fields:
     def child(self, key: str) -> Fields:
         """Return an object whose keys are read in turn."""
         return Fields(self.raw(key), f'{self._where}, key {key!r},')
+
+    def optional(self, key: str, read: Callable[[Fields], _T]) -> _T | None:
+        """Return what is read of an object, None where the value is null."""
+        return None if self.is_null(key) else read(self.child(key))
 
     def file_name(self, key: str) -> str:
         """Return the name of a file that lies in the bundle's own folder."""
