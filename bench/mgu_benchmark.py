@@ -36,9 +36,9 @@ from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.start import start_from_checkpoint
 from anomaly_seg_training.mgu.config import RULES, MguConfig
 from anomaly_seg_training.mgu.frames import FrameSource
-from anomaly_seg_training.mgu.generate import segment_function
 from anomaly_seg_training.mgu.literal import literal_update
 from anomaly_seg_training.mgu.receptive import receptive_radius
+from anomaly_seg_training.mgu.segment import segment_function
 from anomaly_seg_training.mgu.update import MguJob, MguOutcome, masked_gradient_update, wrong
 
 ENOUGH = 0.99

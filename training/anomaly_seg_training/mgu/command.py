@@ -88,7 +88,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.finetune.start import start_from_bundle, start_from_checkpoint
     from anomaly_seg_training.mgu.config import MguConfig
     from anomaly_seg_training.mgu.frames import FrameSource
-    from anomaly_seg_training.mgu.generate import Generation, generate
+    from anomaly_seg_training.mgu.generate import generate
+    from anomaly_seg_training.mgu.generation import Generation
     from anomaly_seg_training.mgu.sheet import write_sheet
     from anomaly_seg_training.options import check_at_least
     from anomaly_seg_training.pages import check_name

@@ -14,7 +14,7 @@ from anomaly_seg_ros.render import colorize, contact_sheet
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.frames import Frame, FrameSource
-from anomaly_seg_training.mgu.generate import segment_function
+from anomaly_seg_training.mgu.segment import segment_function
 from anomaly_seg_training.mgu.shards import FLIPPED, NEVER, STILL, Item, read_items, shards
 from anomaly_seg_training.pages import save_page
 from anomaly_seg_training.tensors import channels_first

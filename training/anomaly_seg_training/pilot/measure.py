@@ -16,7 +16,7 @@ from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.benchmark import PROTOCOLS, BenchmarkSet
 from anomaly_seg_training.finetune.start import Start
-from anomaly_seg_training.mgu.generate import segment_function
+from anomaly_seg_training.mgu.segment import segment_function
 from anomaly_seg_training.resizing import resize_image
 from anomaly_seg_training.tensors import channels_first
 

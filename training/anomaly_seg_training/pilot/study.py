@@ -24,7 +24,8 @@ from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.finetuning import FinetuneRun, finetune
 from anomaly_seg_training.finetune.start import Start
 from anomaly_seg_training.mgu.frames import FrameSource
-from anomaly_seg_training.mgu.generate import Generation, generate
+from anomaly_seg_training.mgu.generate import generate
+from anomaly_seg_training.mgu.generation import Generation
 from anomaly_seg_training.module import MEAN, STD
 from anomaly_seg_training.pilot.measure import measure
 from anomaly_seg_training.pilot.recipe import MGU, SOURCE, START, Arm, PilotRecipe

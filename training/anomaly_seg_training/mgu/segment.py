@@ -1,0 +1,41 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A segmenter as the function that updates differentiate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.mgu.update import Segment
+
+
+def segment_function(
+    start: Start, device: str, memory_format: torch.memory_format = torch.channels_last
+) -> Segment:
+    """Return the map from images (N, 3, h, w), 0 to 255, to logits of the same size.
+
+    Logits that the network gives at a lower resolution are upsampled bilinearly, as the detector
+    does it.
+
+    Args:
+        start: Its network is moved and laid out anew in place.
+        device: Where it runs.
+        memory_format: On a CPU, with channels last, convolutions of both passes need no
+            reordering of their maps.
+    """
+    network = start.network.to(device).to(memory_format=memory_format)
+    network.eval().requires_grad_(False)
+
+    def segment(images: Tensor) -> Tensor:
+        pixels = start.normalise(images).contiguous(memory_format=memory_format)
+        logits: Tensor = network(pixels).float()
+        if logits.shape[-2:] == images.shape[-2:]:
+            return logits
+        return functional.interpolate(
+            logits, images.shape[-2:], mode='bilinear', align_corners=False
+        )
+
+    return segment
