@@ -34,7 +34,7 @@ class MguConfig(Recipe):
         iterations: Updates at most.
         stop_share: Stop when this share of the pixels that were right at the start is wrong; 1 is
             the paper's "until no pixel is left". The last ones take most of the iterations.
-        context: Compute only so many pixels around what is still right. Every eighth pass is of
+        context: Compute only so many pixels around what is still right. Every 16th pass is of
             the whole image, and the last one is, so that what is flipped is flipped there. The
             path is another one than that of whole images: less than the network's receptive field
             changes logits. 0 computes whole images, or, where that is exact, the receptive field.

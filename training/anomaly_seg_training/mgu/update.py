@@ -20,7 +20,7 @@ from anomaly_seg_training.mgu.config import RAW, SIGN, MguConfig
 from anomaly_seg_training.mgu.errors import MguError
 from anomaly_seg_training.mgu.windows import Window, around, cover, everything
 
-_LOOK_EVERY = 8
+_LOOK_EVERY = 16
 """With a context, every so many passes see the whole image: what is wrong in its window may be
 right there, and what once was wrong may be right again."""
 
