@@ -91,14 +91,14 @@ class _State:
     gradient: Tensor = field(init=False)
 
     def windows(self, config: MguConfig) -> list[Window]:
-        """Return what the next pass computes, and expect what it finds."""
+        """Return what the next pass computes, and forget what the last one found."""
         left, self.left = self.left, torch.zeros_like(self.left)
         self.gradient = torch.zeros_like(self.x)
         self.exact = (
             not config.context
             or self.right is None
             or self.blind == _LOOK_EVERY - 1
-            # What is flipped is said of the exact pass.
+            # Only an exact pass may end the job.
             or self._enough(left, config)
             or self.iterations >= config.iterations
         )
