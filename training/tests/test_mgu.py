@@ -159,6 +159,24 @@ def test_every_sixteenth_pass_sees_the_whole_image() -> None:
     assert [place for place, size in enumerate(sizes) if size == 160] == [0, 16, 32, 34]
 
 
+def test_large_images_go_through_a_cpu_one_by_one() -> None:
+    segment = _segment()
+    batches: list[int] = []
+
+    def watched(images: Tensor) -> Tensor:
+        batches.append(len(images))
+        return segment(images)
+
+    config = MguConfig(iterations=1, step=0.01)
+    masked_gradient_update(watched, _square(), config)
+    assert batches == [3, 3]
+    batches.clear()
+    image = _image(5, (256, 320))
+    region = segment(image[None])[0].argmax(0) == 0
+    masked_gradient_update(watched, [MguJob('a', image, region, 0)] * 2, config)
+    assert batches == [1] * 4
+
+
 def test_only_pixels_that_were_right_move_and_stay_in_range() -> None:
     segment = _segment()
     jobs = _jobs(segment, count=1)

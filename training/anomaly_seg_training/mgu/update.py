@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ from anomaly_seg_training.mgu.windows import Window, around, cover, everything
 _LOOK_EVERY = 16
 """With a context, every so many passes see the whole image: what is wrong in its window may be
 right there, and what once was wrong may be right again."""
+
+_CPU_PIXELS = 1 << 16
+"""So many at once on a CPU: small windows gain by company, large ones leave the cache by it."""
 
 Segment = Callable[[Tensor], Tensor]
 """Maps (N, 3, h, w) of 0 to 255 to logits (N, C, h, w)."""
@@ -182,8 +186,10 @@ def _iterate(segment: Segment, states: Sequence[_State], config: MguConfig) -> N
     for state in states:
         for window in state.windows(config):
             groups.setdefault(window.shape, []).append((state, window))
-    for group in groups.values():
-        _pass(segment, group, config)
+    for shape, group in groups.items():
+        together = len(group) if group[0][0].x.is_cuda else max(1, _CPU_PIXELS // prod(shape))
+        for first in range(0, len(group), together):
+            _pass(segment, group[first : first + together], config)
     for state in states:
         if not state.done and state.left.any():
             _step(state, config)
