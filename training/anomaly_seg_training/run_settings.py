@@ -48,6 +48,13 @@ class RunSettings:
         """The file from which a run is resumed."""
         return self.out / CHECKPOINT
 
+    @property
+    def torch_device(self) -> str:
+        """Torch's name of the device for what is computed before the training begins."""
+        import torch
+
+        return 'cuda' if self.accelerator != 'cpu' and torch.cuda.is_available() else 'cpu'
+
     def check(self) -> None:
         """Refuse to resume what is not there, before anything is read.
 

@@ -13,8 +13,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
+from anomaly_seg_ros.bundle import Preprocessing
+from anomaly_seg_ros.detector import Detector
 from anomaly_seg_ros.models import ModelError
 from anomaly_seg_ros.models.resynthesis import Vgg, create_generator, one_hot
 from anomaly_seg_ros.size import Size
@@ -41,6 +44,7 @@ from anomaly_seg_training.synboost.losses import (
     judge_loss,
     style_divergence,
 )
+from anomaly_seg_training.synboost.predictions import Predictions, SegmentedScene
 from anomaly_seg_training.synboost.pretrained import load_vgg
 from anomaly_seg_training.synboost.recipe import (
     DissimilarityRecipe,
@@ -162,13 +166,19 @@ def test_generated_scenes_have_instances_and_unknown_objects(tmp_path: Path) -> 
         read_scenes(['synthetic'], {'synthetic': {'colour': 1}}, tmp_path)
 
 
+PREDICTED = 8
+
+
 def make_examples(void_share: float) -> AnomalyExamples:
     labels = street()
     void = np.where(labels == 255, 1, 0).astype(np.uint8)
     image = np.random.default_rng(0).integers(0, 256, (*labels.shape, 3), dtype=np.uint8)
     scene = Scene('one', image, labels, find_instances(labels), void, Size(64, 32))
+    # Entropy and distance are the image's own green and blue, so that one can tell their place.
+    predicted = image.copy()
+    predicted[..., 0] = PREDICTED
     making = Making((1.0,), Size(64, 32), (1.0, 1.0), void_share, 30)
-    return AnomalyExamples([[scene]], making, 8, 0, 0)
+    return AnomalyExamples([[SegmentedScene(scene, predicted)]], making, 8, 0, 0)
 
 
 def items_of(examples: AnomalyExamples) -> list[dict[str, torch.Tensor]]:
@@ -177,16 +187,23 @@ def items_of(examples: AnomalyExamples) -> list[dict[str, torch.Tensor]]:
 
 def test_void_examples_are_told_the_prediction_swapped_ones_the_changed_labels() -> None:
     for item in items_of(make_examples(1.0)):
-        assert (item['labels'] == 255).all()
+        assert (item['labels'] == PREDICTED).all()
         assert set(item['target'].unique().tolist()) <= {0, 1}
     anomalous = 0
     for item in items_of(make_examples(0.0)):
         told, target = item['labels'], item['target']
-        assert torch.equal(told == 255, target == 255)
+        # Void is told the prediction, so that synthesis never sees it.
+        assert (told[target == 255] == PREDICTED).all()
+        assert (told[target == 0] != 255).all()
         # Only cars are large enough to be changed.
         assert not (told[target == 1] == 13).any()
         anomalous += int((target == 1).sum())
     assert anomalous > 0
+
+
+def test_doubts_are_cut_where_the_image_is() -> None:
+    for item in items_of(make_examples(0.5)):
+        assert torch.equal(item['doubts'], item['image'][1:])
 
 
 def test_examples_depend_on_seed_epoch_and_number_alone() -> None:
@@ -207,6 +224,49 @@ def test_all_variants_are_validated_on_the_same_examples() -> None:
     ]
     assert {found.making for found in sets} == {sets[0].making}
     assert sets[0].making.void_share == 0.5
+
+
+class Loud(nn.Module):
+    """A segmenter that counts how often it is asked."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(gain))
+        self.asked = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.asked += 1
+        return self.gain * x[..., ::2, ::2]
+
+
+def test_the_segmenter_is_asked_once_for_each_image(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
+    first, louder = (
+        Detector(Loud(gain), Preprocessing(), Size(64, 32), ('max_logit',)) for gain in (1.0, 3.0)
+    )
+    found = Predictions(first, tmp_path)(image)
+    again = Predictions(first, tmp_path)
+    np.testing.assert_array_equal(again(image), found)
+    assert first.segmenter.asked == 1
+    again(image[:, ::-1])
+    again(image[:30])
+    Predictions(louder, tmp_path)(image)
+    assert (first.segmenter.asked, louder.segmenter.asked) == (3, 1)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_predictions_are_labels_entropy_and_distance_at_the_detectors_size(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    detector = Detector(Loud(1.0), Preprocessing(), Size(64, 32), ('max_logit',))
+    found = Predictions(detector, tmp_path)(image)
+    assert found.shape == (32, 64, 3)
+    raw = detector.segmenter(detector.preprocess(torch.from_numpy(image)[None]))
+    logits = functional.interpolate(raw, (32, 64), mode='bilinear', align_corners=False)
+    shares = np.sort(logits[0].softmax(0).detach().numpy(), 0)
+    np.testing.assert_array_equal(found[..., 0], logits[0].argmax(0).numpy())
+    entropy = -(shares * np.log(shares)).sum(0) / np.log(3)
+    np.testing.assert_allclose(found[..., 1] / 255, entropy, atol=0.6 / 255)
+    np.testing.assert_allclose(found[..., 2] / 255, 1 - (shares[2] - shares[1]), atol=0.6 / 255)
 
 
 def test_frequency_weights_by_hand() -> None:

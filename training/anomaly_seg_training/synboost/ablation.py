@@ -28,6 +28,7 @@ from anomaly_seg_training.synboost.dissimilarity_run import (
     write_weights_bundle,
 )
 from anomaly_seg_training.synboost.ensemble import Weights
+from anomaly_seg_training.synboost.predictions import FOLDER
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 
 ALONE: Weights = (1.0, 0.0, 0.0, 0.0)
@@ -133,7 +134,7 @@ def _train(
     if not (folder / DETECTOR).is_file():
         own = replace(run, out=folder, seed=seed)
         own = replace(own, resume=own.checkpoint.is_file())
-        train_dissimilarity(recipe, own, bundle, synthesis)
+        train_dissimilarity(recipe, own, bundle, synthesis, run.out / FOLDER)
 
 
 def _measured(

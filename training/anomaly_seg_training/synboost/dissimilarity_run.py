@@ -30,8 +30,8 @@ from anomaly_seg_training.synboost.assembly import SCORES, Parts, assemble, card
 from anomaly_seg_training.synboost.dissimilarity_training import (
     DissimilarityTraining,
     Validate,
+    found_bounds,
     frequency_weights,
-    with_bounds,
 )
 from anomaly_seg_training.synboost.ensemble import Weights, search
 from anomaly_seg_training.synboost.examples import (
@@ -40,6 +40,7 @@ from anomaly_seg_training.synboost.examples import (
     training_examples,
     validation_examples,
 )
+from anomaly_seg_training.synboost.predictions import FOLDER, Predictions
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.training import RUN, Reporter, as_half
 
@@ -52,8 +53,9 @@ _OWN_EPOCH = 10**6
 
 
 def train_dissimilarity(
-    recipe: DissimilarityRecipe, run: RunSettings, bundle: str, synthesis: Path
-) -> Path:
+    recipe: DissimilarityRecipe, run: RunSettings, bundle: str, synthesis: Path,
+    predictions: Path | None = None,
+) -> Path:  # fmt: skip
     """Train by a recipe; write ``detector.safetensors`` and ``run.json`` into `run.out`.
 
     Args:
@@ -61,6 +63,8 @@ def train_dissimilarity(
         run: Where and how long.
         bundle: The segmenter's bundle, with weights.
         synthesis: Folder of a run of `train_synthesis`.
+        predictions: Folder for what the segmenter says of scenes, one in `run.out` if None; runs
+            that share it ask once.
 
     Returns:
         The path of the detector's weights.
@@ -73,18 +77,22 @@ def train_dissimilarity(
     lightning.seed_everything(run.seed, verbose=False)
     parts = Parts.open(bundle, synthesis)
     detector = assemble(parts, recipe)
-    sources = read_scenes(list(recipe.shares), recipe.reader_options, run.data)
+    detector.to(run.torch_device)
+    ask = Predictions(detector, predictions or run.out / FOLDER)
+    sources = ask.of(read_scenes(list(recipe.shares), recipe.reader_options, run.data))
     held_out = validation_examples(
-        read_scenes(list(recipe.validation), recipe.validation, run.data), recipe
+        ask.of(read_scenes(list(recipe.validation), recipe.validation, run.data)), recipe
     )
+    detector.cpu()
+    framework = detector.resynthesis
     validation = list(batches(held_out, len(held_out), recipe.batch))
     if recipe.normalisation == 'dataset':
         first = training_examples(sources, recipe, recipe.bounds_images, run.seed, _OWN_EPOCH)
-        detector = with_bounds(detector, batches(first, len(first), recipe.batch))
+        framework.spec = found_bounds(framework, batches(first, len(first), recipe.batch))
     counted = training_examples(sources, recipe, _COUNTED, run.seed, _OWN_EPOCH)
     weights = frequency_weights(batches(counted, len(counted), recipe.batch))
     module = DissimilarityTraining(
-        recipe, detector, weights, validation, run.seed, run.max_minutes
+        recipe, framework, weights, validation, run.seed, run.max_minutes
     )
     about: dict[str, Any] = {
         'kind': KIND, 'recipe': recipe.as_dict(), 'seed': run.seed, 'start': parts.about(),

@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Training of the dissimilarity network behind a frozen segmenter and generator."""
+"""Training of the dissimilarity network behind a frozen generator."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from anomaly_seg_ros.bundle import ResynthesisSpec
 from anomaly_seg_ros.bundle.resynthesis import MAPS, MEMBERS
 from anomaly_seg_ros.classes import IGNORE
-from anomaly_seg_ros.detector import ResynthesisDetector
-from anomaly_seg_ros.models.resynthesis import ResynthesisMaps, softmax_distance
-from anomaly_seg_ros.models.resynthesis.framework import nearest, resized
-from anomaly_seg_ros.scores import DenseLogits, entropy
+from anomaly_seg_ros.models.resynthesis import Resynthesis, ResynthesisMaps
+from anomaly_seg_ros.models.resynthesis.framework import nearest
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.synboost.crops import Pair
 from anomaly_seg_training.synboost.ensemble import figures
@@ -66,11 +65,11 @@ class Plateau:
 
 
 class DissimilarityTraining(TimedModule):
-    """Train the dissimilarity network; everything else of the detector stays as it is.
+    """Train the dissimilarity network; what else is behind the segmenter stays as it is.
 
     Args:
         recipe: Rates and selection.
-        detector: Of whose parts only the dissimilarity network learns.
+        framework: Of whose parts only the dissimilarity network learns.
         class_weights: Of normal and anomalous pixels in the loss.
         validation: The validation set, in batches.
         seed: Of all draws.
@@ -78,16 +77,16 @@ class DissimilarityTraining(TimedModule):
     """
 
     def __init__(
-        self, recipe: DissimilarityRecipe, detector: ResynthesisDetector,
+        self, recipe: DissimilarityRecipe, framework: Resynthesis,
         class_weights: tuple[float, float], validation: list[Pair], seed: int,
         max_minutes: float | None,
     ) -> None:  # fmt: skip
         super().__init__(recipe.steps, seed, max_minutes, 0.0)
         self.recipe = recipe
-        self.network = detector.resynthesis.dissimilarity
+        self.network = framework.dissimilarity
         self.mixing = nn.Parameter(torch.zeros(len(MEMBERS)), recipe.learn_ensemble)
         # In a list, so that checkpoints do not carry what never changes.
-        self._frozen = [detector.eval().requires_grad_(False)]
+        self._frozen = [framework.eval().requires_grad_(False)]
         self.network.train().requires_grad_(True)
         self.class_weights = torch.tensor(class_weights)
         self.validation = validation
@@ -106,8 +105,8 @@ class DissimilarityTraining(TimedModule):
         return self.network
 
     @property
-    def detector(self) -> ResynthesisDetector:
-        """The whole detector, on this module's device."""
+    def framework(self) -> Resynthesis:
+        """All that is behind the segmenter, on this module's device."""
         self._frozen[0] = self._frozen[0].to(self.device)
         return self._frozen[0]
 
@@ -135,12 +134,12 @@ class DissimilarityTraining(TimedModule):
 
     @torch.no_grad()
     def observe(self, batch: Pair) -> tuple[ResynthesisMaps, torch.Tensor]:
-        """Segment, re-synthesise and compare a batch of examples.
+        """Re-synthesise and compare a batch of examples.
 
         Returns:
             Its maps, and the target, (N, h, w) uint8, at the size of the dissimilarity network.
         """
-        return observe(self.detector, {name: t.to(self.device) for name, t in batch.items()})
+        return observe(self.framework, {name: t.to(self.device) for name, t in batch.items()})
 
     def _loss(self, maps: ResynthesisMaps, target: torch.Tensor) -> torch.Tensor:
         logits = self.network(maps.original, maps.synthesised, maps.layout, maps.uncertainty)
@@ -172,7 +171,7 @@ class DissimilarityTraining(TimedModule):
         for batch in self.validation:
             maps, target = self.observe(batch)
             losses.append(float(self._loss(maps, target)))
-            network = self.detector.resynthesis.network(maps)
+            network = self.framework.network(maps)
             both = torch.cat([network, maps.uncertainty], 1).movedim(1, 0).flatten(1)
             known = target.flatten() != IGNORE
             members.append(both[:, known][:, ::_EVERY].float().cpu().numpy())
@@ -230,38 +229,26 @@ class Validate(Callback):
         pl_module.validate()
 
 
-def observe(detector: ResynthesisDetector, batch: Pair) -> tuple[ResynthesisMaps, torch.Tensor]:
-    """Segment, re-synthesise and compare; see `DissimilarityTraining.observe`."""
-    image, told = batch['image'], batch['labels']
-    logits = segment(detector, image)
-    predicted = logits.labels
-    labels = torch.where(told == IGNORE, predicted, told)
-    maps = detector.resynthesis.maps(
-        image.float() / 255, labels[:, None], entropy(logits)[:, None],
-        softmax_distance(logits)[:, None],
-    )  # fmt: skip
-    size = detector.resynthesis.spec.dissimilarity_size.shape
+def observe(framework: Resynthesis, batch: Pair) -> tuple[ResynthesisMaps, torch.Tensor]:
+    """Re-synthesise and compare; see `DissimilarityTraining.observe`."""
+    doubts = batch['doubts'].float() / 255
+    maps = framework.maps(
+        batch['image'].float() / 255, batch['labels'][:, None], doubts[:, :1], doubts[:, 1:]
+    )
+    size = framework.spec.dissimilarity_size.shape
     return maps, nearest(batch['target'][:, None], size)[:, 0]
 
 
-def segment(detector: ResynthesisDetector, image: torch.Tensor) -> DenseLogits:
-    """Return the segmenter's logits of images (N, 3, H, W) uint8 RGB, at its own size."""
-    logits = detector.segmenter(detector.preprocess(image.permute(0, 2, 3, 1)))
-    return DenseLogits(resized(logits, detector.input_size.shape))
-
-
 @torch.no_grad()
-def with_bounds(detector: ResynthesisDetector, examples: Iterable[Pair]) -> ResynthesisDetector:
-    """Return the detector with bounds of the uncertainty maps found on examples.
+def found_bounds(framework: Resynthesis, examples: Iterable[Pair]) -> ResynthesisSpec:
+    """Return the specification with bounds of the uncertainty maps found on examples.
 
     The 0.1 % and 99.9 % quantiles over all pixels, so that one pixel does not scale all others.
     """
-    free = copy.deepcopy(detector)
-    spec = replace(
-        detector.resynthesis.spec, normalisation='dataset',
-        bounds=dict.fromkeys(MAPS, (0.0, 1e4)),
-    )  # fmt: skip
-    free.resynthesis.spec = spec
+    free = copy.deepcopy(framework)
+    free.spec = replace(
+        framework.spec, normalisation='dataset', bounds=dict.fromkeys(MAPS, (0.0, 1e4))
+    )
     found = [(observe(free, batch)[0].uncertainty * 1e4).movedim(1, 0).flatten(1)
              for batch in examples]  # fmt: skip
     values = torch.cat([part[:, ::_EVERY] for part in found], 1).cpu().numpy()
@@ -269,8 +256,7 @@ def with_bounds(detector: ResynthesisDetector, examples: Iterable[Pair]) -> Resy
     for name, row in zip(MAPS, values, strict=True):
         low, high = (float(v) for v in np.quantile(row, _QUANTILES))
         bounds[name] = (round(low, 6), round(max(high, low + _LEAST), 6))
-    detector.resynthesis.spec = replace(detector.resynthesis.spec, bounds=bounds)
-    return detector
+    return replace(framework.spec, bounds=bounds)
 
 
 def frequency_weights(examples: Iterator[Pair]) -> tuple[float, float]:

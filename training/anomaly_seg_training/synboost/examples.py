@@ -20,6 +20,7 @@ from anomaly_seg_training.crops import choose_box, crop_image, crop_labels
 from anomaly_seg_training.drawing import DrawnItems
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.synboost.crops import Pair
+from anomaly_seg_training.synboost.predictions import SegmentedScene
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.synboost.scenes import SCENES, Scene
 from anomaly_seg_training.synboost.swapping import swap_instances
@@ -57,7 +58,7 @@ class AnomalyExamples(DrawnItems[Pair]):
     """
 
     def __init__(
-        self, sources: Sequence[Sequence[Scene]], making: Making, length: int, seed: int,
+        self, sources: Sequence[Sequence[SegmentedScene]], making: Making, length: int, seed: int,
         epoch: int,
     ) -> None:  # fmt: skip
         super().__init__(length, seed, epoch)
@@ -69,30 +70,34 @@ class AnomalyExamples(DrawnItems[Pair]):
         """Make an example.
 
         Returns:
-            ``image``, (3, h, w) uint8 RGB; ``labels``, (h, w) uint8, what synthesis is told, 255
-            where it is told the segmenter's prediction; ``target``, (h, w) uint8, 1 on
-            anomalies, 0 on other known pixels, 255 elsewhere.
+            ``image``, (3, h, w) uint8 RGB; ``labels``, (h, w) uint8, what synthesis is told;
+            ``doubts``, (2, h, w) uint8, the segmenter's entropy and softmax distance in 255ths;
+            ``target``, (h, w) uint8, 1 on anomalies, 0 on other known pixels, 255 elsewhere.
         """
         scenes = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-        scene = scenes[int(rng.integers(len(scenes)))]
-        making = self.making
-        # What the segmenter says of void regions is what synthesis will be told of anomalies.
-        told, target = np.full_like(scene.labels, IGNORE), scene.void
+        segmented = scenes[int(rng.integers(len(scenes)))]
+        scene, making = segmented.scene, self.making
+        swapped, target = None, scene.void
         if rng.random() >= making.void_share:
-            told, where = swap_instances(scene.labels, scene.instances, rng, making.least_area)
+            swapped, where = swap_instances(scene.labels, scene.instances, rng, making.least_area)
             target = np.where(scene.labels == IGNORE, IGNORE, where).astype(np.uint8)
         box = choose_box(rng, scene.view, making.size, making.scale)
-        image = crop_image(scene.image, box, making.size)
+        # What the segmenter says of void regions is what synthesis will be told of anomalies.
+        labels = crop_labels(segmented.predicted[..., 0], box, making.size)
+        if swapped is not None:
+            told = crop_labels(swapped, box, making.size)
+            labels = np.where(told == IGNORE, labels, told)
         return {
-            'image': channels_first(image),
-            'labels': torch.from_numpy(crop_labels(told, box, making.size)),
+            'image': channels_first(crop_image(scene.image, box, making.size)),
+            'labels': torch.from_numpy(labels),
+            'doubts': channels_first(crop_image(segmented.predicted, box, making.size))[1:],
             'target': torch.from_numpy(crop_labels(target, box, making.size)),
         }
 
 
 def training_examples(
-    sources: Mapping[str, Sequence[Scene]], recipe: DissimilarityRecipe, length: int, seed: int,
-    epoch: int,
+    sources: Mapping[str, Sequence[SegmentedScene]], recipe: DissimilarityRecipe, length: int,
+    seed: int, epoch: int,
 ) -> AnomalyExamples:  # fmt: skip
     """Return examples as a recipe asks for them."""
     shares = [recipe.shares[name] for name in sources]
@@ -102,7 +107,7 @@ def training_examples(
 
 
 def validation_examples(
-    sources: Mapping[str, Sequence[Scene]], recipe: DissimilarityRecipe
+    sources: Mapping[str, Sequence[SegmentedScene]], recipe: DissimilarityRecipe
 ) -> AnomalyExamples:
     """Return the validation set: always the same, both kinds of anomalies half and half.
 
