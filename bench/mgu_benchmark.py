@@ -112,7 +112,7 @@ def speed(
         },
         'both_passes': {
             'as_stored': round(both_passes(stored, work[0].image), 4),
-            'channels_last': round(both_passes(segment, work[0].image), 4),
+            'as_run': round(both_passes(segment, work[0].image), 4),
         },
     }
     windows = f'context {arguments.context}'
@@ -199,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     start = start_from_checkpoint(recipe, args.checkpoint)
     other = dataclasses.replace(start, network=copy.deepcopy(start.network))
-    stored = segment_function(other, 'cpu', torch.contiguous_format)
+    stored = segment_function(other, 'cpu', as_stored=True)
     segment = segment_function(start, 'cpu')
     work = jobs(args, start)
     content = {

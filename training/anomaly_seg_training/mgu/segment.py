@@ -5,29 +5,31 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.mgu.folding import fold_batch_norms
 from anomaly_seg_training.mgu.update import Segment
 
 
-def segment_function(
-    start: Start, device: str, memory_format: torch.memory_format = torch.channels_last
-) -> Segment:
+def segment_function(start: Start, device: str, as_stored: bool = False) -> Segment:
     """Return the map from images (N, 3, h, w), 0 to 255, to logits of the same size.
 
     Logits that the network gives at a lower resolution are upsampled bilinearly, as the detector
     does it.
 
     Args:
-        start: Its network is moved and laid out anew in place.
+        start: Its network is moved in place; as stored, it is laid out anew, too.
         device: Where it runs.
-        memory_format: On a CPU, with channels last, convolutions of both passes need no
-            reordering of their maps.
+        as_stored: Not made faster. Otherwise batch norms are folded into convolutions, and
+            channels come last: on a CPU, convolutions of both passes need no reordering of maps.
     """
-    network = start.network.to(device).to(memory_format=memory_format)
-    network.eval().requires_grad_(False)
+    memory_format = torch.contiguous_format if as_stored else torch.channels_last
+    network: nn.Module = start.network.to(device).eval().requires_grad_(False)
+    if not as_stored:
+        network = fold_batch_norms(network)
+    network.to(memory_format=memory_format)
 
     def segment(images: Tensor) -> Tensor:
         pixels = start.normalise(images).contiguous(memory_format=memory_format)
