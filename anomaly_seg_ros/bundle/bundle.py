@@ -19,6 +19,8 @@ MAX_CARD_BYTES = 2**20
 MAX_FILE_BYTES = 2**31
 MAX_FILES = 64
 DEFAULT = 'default'
+PACKAGED = (DEFAULT, 'synboost')
+"""Names of the bundles that come with the package."""
 
 
 def default_bundle_path() -> Path:
@@ -43,17 +45,19 @@ class Bundle:
         """Open a bundle and check every file.
 
         Args:
-            path: The folder, or ``default`` for the one that comes with the package.
+            path: The folder, or ``default`` or ``synboost`` for those that come with the package.
 
         Raises:
             BundleError: The folder, the card or a file is missing, too large, changed, truncated,
                 outside the folder or not valid.
         """
-        folder = default_bundle_path() if str(path) == DEFAULT else Path(path).expanduser()
+        folder = Path(path).expanduser()
+        if str(path) in PACKAGED:
+            folder = default_bundle_path().with_name(str(path))
         if not folder.is_dir():
             msg = (
                 f'there is no bundle {folder}: pass a folder that holds {CARD_NAME}, '
-                f'or {DEFAULT!r} for the bundle of the package'
+                f'or one of the names {", ".join(PACKAGED)} for a bundle of the package'
             )
             raise BundleError(msg)
         card_path = _checked_file(folder, CARD_NAME, MAX_CARD_BYTES)

@@ -29,7 +29,7 @@ def open_detector(path: Path | str, detector: str = AUTO) -> Bundle:
     if detector not in DETECTORS:
         msg = f'received the detector {detector!r:.80}, expected one of: {", ".join(DETECTORS)}'
         raise BundleError(msg)
-    if detector == SYNBOOST and str(path) == DEFAULT:
+    if detector == SYNBOOST and str(path) in (DEFAULT, SYNBOOST):
         path = default_bundle_path().parent / SYNBOOST
         if not path.is_dir():
             msg = (

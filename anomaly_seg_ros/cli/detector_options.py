@@ -79,7 +79,9 @@ class DetectorChoice:
 def add_detector_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--bundle``, ``--score``, ``--refinement``, ``--threshold`` and their like."""
     group = parser.add_argument_group('which detector')
-    group.add_argument('--bundle', default='default', help='bundle folder (default: default)')
+    group.add_argument(
+        '--bundle', default='default', help='bundle folder, default or synboost (default: default)'
+    )
     group.add_argument('--engine', default='auto', help='auto, onnxruntime or torch')
     group.add_argument('--device', default='auto', help='auto, cpu, cuda, ...')
     group.add_argument(

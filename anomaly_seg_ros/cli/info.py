@@ -15,7 +15,9 @@ from anomaly_seg_ros.refinement.names import SML, parse_refinement
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument('bundle', nargs='?', default='default', help='bundle folder, or default')
+    parser.add_argument(
+        'bundle', nargs='?', default='default', help='bundle folder, default or synboost'
+    )
     parser.add_argument('--json', action='store_true', help='print the card as JSON')
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,13 +77,18 @@ def test_missing_role_is_explained(bundle: Bundle) -> None:
         bundle.file('weights')
 
 
-def test_default_is_the_packages_own(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
+@pytest.mark.parametrize('name', ['default', 'synboost'])
+def test_some_names_are_the_packages_own(
+    monkeypatch: pytest.MonkeyPatch, bundle: Bundle, tmp_path: Path, name: str
+) -> None:
     import anomaly_seg_ros
 
     package = Path(anomaly_seg_ros.__file__).parent
     assert default_bundle_path() == package / 'bundles' / 'default'
-    monkeypatch.setattr('anomaly_seg_ros.bundle.bundle.default_bundle_path', lambda: bundle.path)
-    assert Bundle.open('default') == bundle
+    own = tmp_path / 'bundles' / 'default'
+    monkeypatch.setattr('anomaly_seg_ros.bundle.bundle.default_bundle_path', lambda: own)
+    shutil.copytree(bundle.path, tmp_path / 'bundles' / name)
+    assert Bundle.open(name).card == bundle.card
 
 
 def test_writing_again_replaces(bundle: Bundle, tmp_path: Path) -> None:

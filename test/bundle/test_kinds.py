@@ -21,6 +21,7 @@ def test_a_bundle_of_the_kind_asked_for_is_opened() -> None:
 
 def test_a_re_synthesis_detector_comes_with_the_package() -> None:
     bundle = open_detector('default', 'synboost')
+    assert bundle == Bundle.open('synboost') == open_detector('synboost', 'auto')
     assert bundle.card.classes == Bundle.open('default').card.classes
     engine = load_engine('onnxruntime', bundle, threads=1)
     image = np.full((1, 90, 160, 3), 120, np.uint8)

@@ -36,7 +36,7 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group('what is measured')
     model.add_argument(
         '--bundle', action='append', default=[],
-        help="a bundle's folder, or default; may be repeated",
+        help="a bundle's folder, default or synboost; may be repeated",
     )  # fmt: skip
     add_checkpoint_arguments(
         model, 'weights of a network that takes RGB / 255, run by torch at --network-size'

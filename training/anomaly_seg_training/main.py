@@ -147,7 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_measure_bundle(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--bundle', required=True, help="a bundle's folder, or default")
+    parser.add_argument('--bundle', required=True, help="a bundle's folder, default or synboost")
     parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
     parser.add_argument(
         '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'

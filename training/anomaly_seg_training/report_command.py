@@ -47,7 +47,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     pictures.add_argument('--topic', help='image topic, when a bag has several')
     pictures.add_argument(
         '--bundle', action='append', default=[],
-        help="a bundle's folder, or default; may be repeated",
+        help="a bundle's folder, default or synboost; may be repeated",
     )  # fmt: skip
     add_checkpoint_arguments(pictures, 'weights, as `evaluate` takes them')
     pictures.add_argument('--fusion', type=Path, metavar='FILE', help='where it was used')

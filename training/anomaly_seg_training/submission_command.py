@@ -50,7 +50,7 @@ def _add_write_arguments(parser: argparse.ArgumentParser) -> None:
         'FRAME_labels.png or FRAME.png (default: labels_masks beside the images, if it is there)',
     )  # fmt: skip
     model = parser.add_argument_group('what computes the scores')
-    model.add_argument('--bundle', help="a bundle's folder, or default")
+    model.add_argument('--bundle', help="a bundle's folder, default or synboost")
     add_checkpoint_arguments(
         model, 'instead: weights of a network that takes RGB / 255, run at --network-size'
     )

@@ -20,7 +20,7 @@ def segment_function(start: Start, device: str, as_stored: bool = False) -> Segm
     does it.
 
     Args:
-        start: Its network is moved in place; as stored, it is laid out anew, too.
+        start: Its network is moved, and its weights are laid out anew, in place.
         device: Where it runs.
         as_stored: Not made faster. Otherwise batch norms are folded into convolutions, and
             channels come last: on a CPU, convolutions of both passes need no reordering of maps.
