@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from anomaly_seg_training.run_settings import RunSettings, add_run_arguments, run_settings
@@ -41,6 +42,7 @@ def add_synboost_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser
     add_run_arguments(table)
     _add_parts(table)
     table.add_argument('--seeds', default='0,1,2', help='default: %(default)s')
+    table.add_argument('--steps', type=int, help="of each training (default: the recipe's)")
     table.add_argument('--variants', metavar='A,B', help='rows of the table (default: all)')
     table.set_defaults(run=_table)
 
@@ -90,6 +92,8 @@ def _table(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 
     recipe = DissimilarityRecipe.load(arguments.config)
+    if arguments.steps is not None:
+        recipe = replace(recipe, steps=arguments.steps)
     variants = list(VARIANTS) if arguments.variants is None else parse_variants(arguments.variants)
     print(
         run_ablation(

@@ -270,6 +270,8 @@ def test_ablation_measures_what_is_not_measured_yet(
     (out / 'ablation.md').unlink()
     assert main(['tables', 'markdown', str(out / 'ablation.json')]) == 0
     assert (out / 'ablation.md').read_text('utf-8') == text
+    assert main([*arguments, '--steps', '0']) == 2
+    assert "recipe key 'steps'" in capsys.readouterr().err
     assert main([*arguments, '--variants', 'half']) == 2
     assert "received the variant 'half', expected some of: full, " in capsys.readouterr().err
 
