@@ -142,8 +142,7 @@ class Resynthesis(nn.Module):
     def network(self, maps: ResynthesisMaps) -> torch.Tensor:
         """Return the dissimilarity network's probability of an anomaly, (N, 1, h, w)."""
         logits = self.dissimilarity(maps.original, maps.synthesised, maps.layout, maps.uncertainty)
-        # Of two classes the softmax is the logistic function of the difference.
-        return torch.sigmoid(logits[:, 1:] - logits[:, :1])
+        return probability(logits)
 
     def forward(
         self,
@@ -172,6 +171,12 @@ class Resynthesis(nn.Module):
         ):
             total = total.to(values) + weight * values
         return total
+
+
+def probability(logits: torch.Tensor) -> torch.Tensor:
+    """Return the softmax of the second of two classes, (N, 2, H, W) to (N, 1, H, W)."""
+    # Of two classes it is the logistic function of the difference.
+    return torch.sigmoid(logits[:, 1:] - logits[:, :1])
 
 
 def resized(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

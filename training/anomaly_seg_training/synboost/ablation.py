@@ -21,14 +21,15 @@ from anomaly_seg_training.export import read_run
 from anomaly_seg_training.measure import SIZE, anomaly_figures
 from anomaly_seg_training.run_settings import RunSettings
 from anomaly_seg_training.stored_tables import write_table
-from anomaly_seg_training.synboost.assembly import SCORES
+from anomaly_seg_training.synboost.assembly import SCORES, Parts, assemble
 from anomaly_seg_training.synboost.dissimilarity_run import (
     DETECTOR,
+    Material,
+    gather,
     train_dissimilarity,
     write_weights_bundle,
 )
 from anomaly_seg_training.synboost.ensemble import Weights
-from anomaly_seg_training.synboost.predictions import FOLDER
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 
 ALONE: Weights = (1.0, 0.0, 0.0, 0.0)
@@ -112,12 +113,22 @@ def run_ablation(
         'kind': KIND, 'segmenter': Path(bundle).name, 'size': str(SIZE),
         'recipe': recipe.as_dict(), 'max_minutes': run.max_minutes, 'runs': {}, 'variants': {},
     }  # fmt: skip
+    material: Material | None = None
     for seed in seeds:
         for name, variant in VARIANTS.items():
             folder = run.out / f'{variant.run}_{seed}'
             if name not in variants and not _file(folder, name).is_file():
                 continue
-            _train(variant_recipe(recipe, variant.run), run, folder, seed, bundle, synthesis)
+            if not (folder / DETECTOR).is_file():
+                # The variants have the same scenes.
+                material = material or gather(
+                    assemble(Parts.open(bundle, synthesis), recipe), recipe, run
+                )
+                own = replace(run, out=folder, seed=seed)
+                own = replace(own, resume=own.checkpoint.is_file())
+                train_dissimilarity(
+                    variant_recipe(recipe, variant.run), own, bundle, synthesis, material
+                )
             found = _measured(folder, variant, name, run, sets)
             results['variants'].setdefault(name, {})[str(seed)] = found
             about = read_run(folder)
@@ -125,16 +136,6 @@ def run_ablation(
     results['provenance'] = provenance(program=PROGRAM)
     write_table(run.out / RESULTS, results, markdown)
     return run.out / TABLE
-
-
-def _train(
-    recipe: DissimilarityRecipe, run: RunSettings, folder: Path, seed: int, bundle: str,
-    synthesis: Path,
-) -> None:  # fmt: skip
-    if not (folder / DETECTOR).is_file():
-        own = replace(run, out=folder, seed=seed)
-        own = replace(own, resume=own.checkpoint.is_file())
-        train_dissimilarity(recipe, own, bundle, synthesis, run.out / FOLDER)
 
 
 def _measured(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from anomaly_seg_training.synboost.examples import (
     training_examples,
     validation_examples,
 )
-from anomaly_seg_training.synboost.predictions import FOLDER, Predictions
+from anomaly_seg_training.synboost.predictions import FOLDER, Predictions, SegmentedScene
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.training import RUN, Reporter, as_half
 
@@ -52,9 +52,45 @@ _OWN_EPOCH = 10**6
 """Of the draws that bounds and class weights are taken from: no epoch of training has them."""
 
 
+Scenes = dict[str, list[SegmentedScene]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What runs are trained and validated on: scenes by data set, segmented.
+
+    Args:
+        sources: For training.
+        held_out: For validation.
+    """
+
+    sources: Scenes
+    held_out: Scenes
+
+
+def gather(
+    detector: ResynthesisDetector, recipe: DissimilarityRecipe, run: RunSettings
+) -> Material:
+    """Read a recipe's scenes, and ask the segmenter about them.
+
+    Its answers stay in a folder in `run.out`.
+
+    Raises:
+        AnomalySegError: A data set cannot be used.
+    """
+    detector.to(run.torch_device)
+    ask = Predictions(detector, run.out / FOLDER)
+    material = Material(
+        ask.of(read_scenes(list(recipe.shares), recipe.reader_options, run.data)),
+        ask.of(read_scenes(list(recipe.validation), recipe.validation, run.data)),
+    )
+    detector.cpu()
+    return material
+
+
 def train_dissimilarity(
     recipe: DissimilarityRecipe, run: RunSettings, bundle: str, synthesis: Path,
-    predictions: Path | None = None,
+    material: Material | None = None,
 ) -> Path:  # fmt: skip
     """Train by a recipe; write ``detector.safetensors`` and ``run.json`` into `run.out`.
 
@@ -63,8 +99,7 @@ def train_dissimilarity(
         run: Where and how long.
         bundle: The segmenter's bundle, with weights.
         synthesis: Folder of a run of `train_synthesis`.
-        predictions: Folder for what the segmenter says of scenes, one in `run.out` if None; runs
-            that share it ask once.
+        material: Its scenes, of `gather`; gathered here if None.
 
     Returns:
         The path of the detector's weights.
@@ -77,14 +112,10 @@ def train_dissimilarity(
     lightning.seed_everything(run.seed, verbose=False)
     parts = Parts.open(bundle, synthesis)
     detector = assemble(parts, recipe)
-    detector.to(run.torch_device)
-    ask = Predictions(detector, predictions or run.out / FOLDER)
-    sources = ask.of(read_scenes(list(recipe.shares), recipe.reader_options, run.data))
-    held_out = validation_examples(
-        ask.of(read_scenes(list(recipe.validation), recipe.validation, run.data)), recipe
-    )
-    detector.cpu()
-    framework = detector.resynthesis
+    if material is None:
+        material = gather(detector, recipe, run)
+    sources, framework = material.sources, detector.resynthesis
+    held_out = validation_examples(material.held_out, recipe)
     validation = list(batches(held_out, len(held_out), recipe.batch))
     if recipe.normalisation == 'dataset':
         first = training_examples(sources, recipe, recipe.bounds_images, run.seed, _OWN_EPOCH)

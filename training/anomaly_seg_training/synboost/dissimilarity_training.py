@@ -22,7 +22,7 @@ from anomaly_seg_ros.bundle import ResynthesisSpec
 from anomaly_seg_ros.bundle.resynthesis import MAPS, MEMBERS
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.models.resynthesis import Resynthesis, ResynthesisMaps
-from anomaly_seg_ros.models.resynthesis.framework import nearest
+from anomaly_seg_ros.models.resynthesis.framework import nearest, probability
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.synboost.crops import Pair
 from anomaly_seg_training.synboost.ensemble import figures
@@ -122,7 +122,7 @@ class DissimilarityTraining(TimedModule):
         self.seed_step()
         self.set_rates(self.plateau.rate)
         maps, target = self.observe(batch)
-        loss = self._loss(maps, target)
+        loss = self._loss(self._logits(maps), maps, target)
         if not torch.isfinite(loss):
             msg = (
                 f'the loss of step {self.global_step} is not finite: lower the learning rate, '
@@ -141,12 +141,18 @@ class DissimilarityTraining(TimedModule):
         """
         return observe(self.framework, {name: t.to(self.device) for name, t in batch.items()})
 
-    def _loss(self, maps: ResynthesisMaps, target: torch.Tensor) -> torch.Tensor:
-        logits = self.network(maps.original, maps.synthesised, maps.layout, maps.uncertainty)
-        logits = logits.float()
+    def _logits(self, maps: ResynthesisMaps) -> torch.Tensor:
+        logits: torch.Tensor = self.network(
+            maps.original, maps.synthesised, maps.layout, maps.uncertainty
+        )
+        return logits.float()
+
+    def _loss(
+        self, logits: torch.Tensor, maps: ResynthesisMaps, target: torch.Tensor
+    ) -> torch.Tensor:
         if self.recipe.learn_ensemble:
             shares = self.mixing.softmax(0)
-            score = shares[0] * torch.sigmoid(logits[:, 1] - logits[:, 0])
+            score = shares[0] * probability(logits)[:, 0]
             score = score + (shares[1:, None, None] * maps.uncertainty).sum(1)
             log_odds = torch.logit(score, 1e-5)
             logits = torch.stack([torch.zeros_like(log_odds), log_odds], 1)
@@ -170,9 +176,9 @@ class DissimilarityTraining(TimedModule):
         losses, members, targets = [], [], []
         for batch in self.validation:
             maps, target = self.observe(batch)
-            losses.append(float(self._loss(maps, target)))
-            network = self.framework.network(maps)
-            both = torch.cat([network, maps.uncertainty], 1).movedim(1, 0).flatten(1)
+            logits = self._logits(maps)
+            losses.append(float(self._loss(logits, maps, target)))
+            both = torch.cat([probability(logits), maps.uncertainty], 1).movedim(1, 0).flatten(1)
             known = target.flatten() != IGNORE
             members.append(both[:, known][:, ::_EVERY].float().cpu().numpy())
             targets.append(target.flatten()[known][::_EVERY].cpu().numpy())
