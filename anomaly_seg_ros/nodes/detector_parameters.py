@@ -35,7 +35,7 @@ class DetectorParameters:
 
     bundle: str = option(
         'default',
-        'Folder of the model bundle, or default for the one that comes with the package',
+        'Folder of the model bundle, or default or synboost for those that come with the package',
         used=ON_CONFIGURE,
     )
     detector: str = option(

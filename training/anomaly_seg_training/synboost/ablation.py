@@ -24,12 +24,11 @@ from anomaly_seg_training.stored_tables import write_table
 from anomaly_seg_training.synboost.assembly import SCORES, Parts, assemble
 from anomaly_seg_training.synboost.dissimilarity_run import (
     DETECTOR,
-    Material,
-    gather,
     train_dissimilarity,
     write_weights_bundle,
 )
 from anomaly_seg_training.synboost.ensemble import Weights
+from anomaly_seg_training.synboost.material import Material, gather
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 
 ALONE: Weights = (1.0, 0.0, 0.0, 0.0)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,10 @@ from anomaly_seg_training.synboost.dissimilarity_training import (
 from anomaly_seg_training.synboost.ensemble import Weights, search
 from anomaly_seg_training.synboost.examples import (
     batches,
-    read_scenes,
     training_examples,
     validation_examples,
 )
-from anomaly_seg_training.synboost.predictions import FOLDER, Predictions, SegmentedScene
+from anomaly_seg_training.synboost.material import Material, gather
 from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.training import RUN, Reporter, as_half
 
@@ -50,42 +49,6 @@ DETECTOR = 'detector.safetensors'
 _COUNTED = 64
 _OWN_EPOCH = 10**6
 """Of the draws that bounds and class weights are taken from: no epoch of training has them."""
-
-
-Scenes = dict[str, list[SegmentedScene]]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What runs are trained and validated on: scenes by data set, segmented.
-
-    Args:
-        sources: For training.
-        held_out: For validation.
-    """
-
-    sources: Scenes
-    held_out: Scenes
-
-
-def gather(
-    detector: ResynthesisDetector, recipe: DissimilarityRecipe, run: RunSettings
-) -> Material:
-    """Read a recipe's scenes, and ask the segmenter about them.
-
-    Its answers stay in a folder in `run.out`.
-
-    Raises:
-        AnomalySegError: A data set cannot be used.
-    """
-    detector.to(run.torch_device)
-    ask = Predictions(detector, run.out / FOLDER)
-    material = Material(
-        ask.of(read_scenes(list(recipe.shares), recipe.reader_options, run.data)),
-        ask.of(read_scenes(list(recipe.validation), recipe.validation, run.data)),
-    )
-    detector.cpu()
-    return material
 
 
 def train_dissimilarity(

@@ -24,8 +24,6 @@ from anomaly_seg_ros.scores import DenseLogits, entropy
 from anomaly_seg_training.crops import Box, crop_image
 from anomaly_seg_training.synboost.scenes import Scene
 
-FOLDER = 'predictions'
-"""Of a run, for files of `Predictions`."""
 _WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
