@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anomaly_seg_training.devices import torch_device
 from anomaly_seg_training.errors import LabError
 
 CHECKPOINT = 'last.ckpt'
@@ -50,10 +51,8 @@ class RunSettings:
 
     @property
     def torch_device(self) -> str:
-        """Torch's name of the device for what is computed before the training begins."""
-        import torch
-
-        return 'cuda' if self.accelerator != 'cpu' and torch.cuda.is_available() else 'cpu'
+        """Torch's name of the device for what is computed outside of the training."""
+        return torch_device('cpu' if self.accelerator == 'cpu' else 'auto')
 
     def check(self) -> None:
         """Refuse to resume what is not there, before anything is read.

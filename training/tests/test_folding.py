@@ -48,7 +48,7 @@ class Shared(nn.Module):
         x = self.one(self.conv(x)) + self.other(self.conv(x)).relu()
         x = self.twice(x)
         x = x + self.third(x)
-        return self.fifth(self.up(self.fourth(self.grouped(x))))
+        return self.fifth(self.up(self.fourth(input=self.grouped(x))))
 
 
 class Deciding(nn.Module):
@@ -64,15 +64,23 @@ class Deciding(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ('network', 'left'), [(create_segmenter('erfnet', num_classes=4), 3), (Shared(), 2)],
-    ids=['erfnet', 'shared'],
-)  # fmt: skip
+    ('network', 'left'),
+    [
+        (create_segmenter('erfnet', num_classes=4), 3),
+        (create_segmenter('evidence_stream', num_classes=4, base='erfnet'), 4),
+        (Shared(), 2),
+    ],
+    ids=['erfnet', 'stream', 'shared'],
+)
 def test_the_function_stays_and_norms_go(network: nn.Module, left: int) -> None:
     network = seasoned(network)
     before, count = copy.deepcopy(network.state_dict()), norms(network)
     folded = fold_batch_norms(network)
-    x = torch.rand(2, 3, 32, 48, dtype=torch.float64)
-    torch.testing.assert_close(folded(x), network(x), atol=1e-9, rtol=1e-9)
+    x = torch.rand(2, 3, 32, 48, dtype=torch.float64, requires_grad=True)
+    found, expected = folded(x), network(x)
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    gradients = [torch.autograd.grad(y[:, 1].sum(), x)[0] for y in (found, expected)]
+    torch.testing.assert_close(*gradients, atol=1e-9, rtol=1e-9)
     assert norms(folded) == left < count
     assert norms(network) == count
     for name, tensor in network.state_dict().items():

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from anomaly_seg_training import PROGRAM
+from anomaly_seg_training.devices import torch_device
 from anomaly_seg_training.model_arguments import add_checkpoint_arguments
 
 
@@ -121,9 +122,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         dict(_pair(text) for text in arguments.class_map),
         None if arguments.size is None else Size.parse(arguments.size), arguments.pseudo_labels,
     )  # fmt: skip
-    device = arguments.device
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = torch_device(arguments.device)
     generation = Generation(
         source, config, arguments.per_class, _labels(arguments.classes, start.classes.names),
         arguments.min_pixels, arguments.seed, arguments.batch, device,

@@ -15,11 +15,12 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         network: In evaluation mode; it stays as it is, and shares weights with the result.
 
     Returns:
-        The same function up to rounding; `network` itself where it cannot be traced.
+        The same function up to rounding; `network` itself where it cannot be traced. ERFNet can,
+        alone and below a second stream.
     """
     try:
         traced = fx.symbolic_trace(network)
-    except (fx.proxy.TraceError, TypeError):
+    except (fx.proxy.TraceError, TypeError, RuntimeError):
         # What it computes depends on its input, or Python's own functions are applied to maps.
         return network
     modules = dict(traced.named_modules())
@@ -27,7 +28,7 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
         norm = modules.get(str(node.target)) if node.op == 'call_module' else None
         if not isinstance(norm, nn.BatchNorm2d) or not norm.track_running_stats:
             continue
-        before = node.args[0]
+        before = node.args[0] if node.args else node.kwargs['input']
         if before.op != 'call_module' or len(before.users) > 1:
             continue
         conv = modules[str(before.target)]

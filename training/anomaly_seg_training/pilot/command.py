@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from anomaly_seg_training import PROGRAM
+from anomaly_seg_training.devices import torch_device
 
 
 def add_pilot_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +37,7 @@ def _pilot(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.stored_tables import write_table
 
     recipe = PilotRecipe.load(arguments.config)
-    device = arguments.device
-    if device == 'auto':
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = torch_device(arguments.device)
     if arguments.threads > 0:
         torch.set_num_threads(arguments.threads)
     study = Study(

@@ -147,7 +147,7 @@ def _measured(
     draft = write_weights_bundle(
         folder, folder / f'bundle_{name}', None if variant.ensemble else ALONE
     )
-    engine = load_engine('torch', draft, device=_device(run), threads=run.threads)
+    engine = load_engine('torch', draft, device=run.torch_device, threads=run.threads)
     assert draft.card.resynthesis is not None
     content = {'ensemble': list(draft.card.resynthesis.ensemble), 'sets': {}}
     for kind in sets:
@@ -162,10 +162,6 @@ def _measured(
 
 def _file(folder: Path, name: str) -> Path:
     return folder / f'measured_{name}.json'
-
-
-def _device(run: RunSettings) -> str:
-    return {'gpu': 'cuda', 'cpu': 'cpu'}.get(run.accelerator, 'auto')
 
 
 def markdown(results: Mapping[str, Any]) -> str:

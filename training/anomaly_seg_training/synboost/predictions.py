@@ -21,10 +21,7 @@ from anomaly_seg_ros.images import read_image
 from anomaly_seg_ros.models.resynthesis import softmax_distance
 from anomaly_seg_ros.models.resynthesis.framework import resized
 from anomaly_seg_ros.scores import DenseLogits, entropy
-from anomaly_seg_training.crops import Box, crop_image
 from anomaly_seg_training.synboost.scenes import Scene
-
-_WHOLE = Box(0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,7 @@ class Predictions:
     @torch.inference_mode()
     def _ask(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         detector = self.detector
-        frame = torch.from_numpy(crop_image(image, _WHOLE, detector.input_size))[None]
+        frame = torch.from_numpy(np.ascontiguousarray(image))[None]
         raw = detector.segmenter(detector.preprocess(frame.to(detector.mean.device)))
         logits = DenseLogits(resized(raw, detector.input_size.shape))
         doubts = torch.stack([entropy(logits), softmax_distance(logits)], 1)
