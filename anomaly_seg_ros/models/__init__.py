@@ -20,11 +20,12 @@ from anomaly_seg_ros.models.evidence_stream import EvidenceStream
 from anomaly_seg_ros.models.litenet import LiteNet
 from anomaly_seg_ros.models.pyramid import PyramidSegmenter
 from anomaly_seg_ros.models.streetnet import StreetNet
-from anomaly_seg_ros.models.two_streams import TwoStreams
+from anomaly_seg_ros.models.two_streams import MAX_OCTAVES, TwoStreams
 from anomaly_seg_ros.models.unknown_stream import UnknownStream
 from anomaly_seg_ros.models.weights import load_state, load_weights, read_state_dict
 
 __all__ = [
+    'MAX_OCTAVES',
     'SEGMENTERS',
     'ERFNet',
     'EvidenceStream',

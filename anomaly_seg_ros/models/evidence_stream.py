@@ -19,9 +19,14 @@ class EvidenceStream(TwoStreams):
     z + ln sum exp z' - ln sum exp z with the segmenter's logits z and the stream's z', which has
     the same classes. The stream can be fine-tuned by any loss on logits, and forget classes over
     it, while the labels stay the segmenter's. The energy is that of the fine-tuned network alone;
-    the max logit also knows how sure the segmenter is.
+    the max logit also knows how sure the segmenter is. In several octaves ln sum exp z' is the
+    mean of theirs.
     """
 
-    def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+    def digest(self, said: torch.Tensor) -> torch.Tensor:
+        """Return ln sum exp z'."""
+        return said.logsumexp(1, keepdim=True)
+
+    def join(self, logits: torch.Tensor, digest: torch.Tensor) -> torch.Tensor:
         """Return z + ln sum exp z' - ln sum exp z."""
-        return logits + (said.logsumexp(1, keepdim=True) - logits.logsumexp(1, keepdim=True))
+        return logits + (digest - logits.logsumexp(1, keepdim=True))

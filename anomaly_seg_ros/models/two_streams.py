@@ -7,6 +7,10 @@ classes, so that their order and softmax stay: labels, confidence, entropy and m
 segmenter's, while the max logit, the energy, and what refines them, are the stream's. (Leaving the
 segmenter alone and learning a residual is the idea of Liu et al., Residual Pattern Learning, ICCV
 2023; there the residual goes into features.)
+
+The stream may look at the picture in several octaves: at its size, at half of it, and so on. What
+fills a quarter of the picture, an animal on the road ahead, is then seen at the size at which a
+network of streets knows objects, and single pixels that are odd at one size only count less.
 """
 
 from __future__ import annotations
@@ -17,8 +21,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
+from torch.nn import functional
 
 from anomaly_seg_ros.models.base import ModelError, Segmenter, create_segmenter
+
+MAX_OCTAVES = 4
 
 
 @runtime_checkable
@@ -49,15 +56,23 @@ class TwoStreams(Segmenter):
         num_classes: Outputs of the base network.
         base: Name of the base network in `SEGMENTERS`.
         base_options: Its options.
+        octaves: Sizes at which the stream sees the picture, each half of the one before, 1 to 4.
+            The picture's sides should be multiples of what the base network asks for in the last.
 
     Raises:
-        ModelError: The base network cannot be built, or cannot be split.
+        ModelError: The base network cannot be built, or cannot be split, or `octaves` is out of
+            range.
     """
 
     def __init__(
-        self, num_classes: int, base: str, base_options: Mapping[str, Any] | None = None
-    ) -> None:
+        self, num_classes: int, base: str, base_options: Mapping[str, Any] | None = None,
+        octaves: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
+        if octaves not in range(1, MAX_OCTAVES + 1):
+            msg = f'received octaves={octaves}, expected 1 to {MAX_OCTAVES}'
+            raise ModelError(msg)
+        self.octaves = octaves
         self.base = create_segmenter(base, **{'num_classes': num_classes, **(base_options or {})})
         if not isinstance(self.base, Splittable):
             msg = (
@@ -69,7 +84,11 @@ class TwoStreams(Segmenter):
         self.stream = self.new_stream()
 
     @abstractmethod
-    def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+    def digest(self, said: torch.Tensor) -> torch.Tensor:
+        """Return what counts of the stream's outputs, (N, 1, h, w); its mean is taken."""
+
+    @abstractmethod
+    def join(self, logits: torch.Tensor, digest: torch.Tensor) -> torch.Tensor:
         """Put what the stream says into the segmenter's logits, (N, C, h / stride, w / stride)."""
 
     def new_stream(self) -> Segmenter:
@@ -82,10 +101,21 @@ class TwoStreams(Segmenter):
         """Map (N, 3, h, w) to logits that differ from the segmenter's alike for all classes."""
         base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
         features = base.begin(image)
-        return self.join(base.finish(features), stream.finish(features))
+        logits = base.finish(features)
+        digest = self.digest(stream.finish(features))
+        for _ in range(1, self.octaves):
+            image = functional.avg_pool2d(image, 2)
+            coarse = self.digest(stream.finish(base.begin(image)))
+            digest = digest + functional.interpolate(
+                coarse, logits.shape[-2:], mode='bilinear', align_corners=False
+            )
+        return self.join(logits, digest / self.octaves)
 
     def said(self, image: torch.Tensor) -> torch.Tensor:
-        """Map (N, 3, h, w) to what the stream alone gives; only the stream has gradients."""
+        """Map (N, 3, h, w) to what the stream alone gives at this size.
+
+        Only the stream has gradients.
+        """
         base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
         with torch.no_grad():
             features = base.begin(image)

@@ -21,7 +21,8 @@ PRIOR = -3.0
 class UnknownStream(TwoStreams):
     """Logits z - gain u of a segmenter with logits z, (N, C, h / stride, w / stride).
 
-    The stream has one output, u, the log odds that nothing known is there.
+    The stream has one output, u, the log odds that nothing known is there; in several octaves u is
+    the mean of theirs.
 
     Args:
         num_classes: Outputs of the base network.
@@ -30,6 +31,7 @@ class UnknownStream(TwoStreams):
         gain: How far one unit of log odds moves the logits, more than 0. The max logit of the
             result is that of z less gain u: a small gain listens to the segmenter, a large one to
             the stream.
+        octaves: See `TwoStreams`.
 
     Raises:
         ModelError: The base network cannot be built, or cannot be split.
@@ -41,16 +43,21 @@ class UnknownStream(TwoStreams):
         base: str,
         base_options: Mapping[str, Any] | None = None,
         gain: float = 3.0,
+        octaves: int = 1,
     ) -> None:
         if not gain > 0:
             msg = f'received gain={gain}, expected more than 0'
             raise ModelError(msg)
-        super().__init__(num_classes, base, base_options)
+        super().__init__(num_classes, base, base_options, octaves)
         self.gain = gain
 
-    def join(self, logits: torch.Tensor, said: torch.Tensor) -> torch.Tensor:
+    def digest(self, said: torch.Tensor) -> torch.Tensor:
+        """Return u."""
+        return said
+
+    def join(self, logits: torch.Tensor, digest: torch.Tensor) -> torch.Tensor:
         """Return z - gain u."""
-        return logits - self.gain * said
+        return logits - self.gain * digest
 
     def new_stream(self) -> Segmenter:
         """Return a copy of the later layers with one output, `PRIOR` everywhere."""

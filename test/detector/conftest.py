@@ -25,7 +25,8 @@ def make_detector() -> Callable[..., Any]:
         name: str = 'streetnet', size: str = '96x64', classes: int = 7, **options: Any
     ) -> Any:
         torch.manual_seed(3)
-        segmenter = create_segmenter(name, num_classes=classes)
+        network = options.pop('network', {})
+        segmenter = create_segmenter(name, num_classes=classes, **network)
         preprocessing = Preprocessing((0.4, 0.5, 0.3), (0.25, 0.2, 0.3))
         scores = options.pop('scores', SCORES)
         return Detector(segmenter, preprocessing, Size.parse(size), scores, **options).eval()

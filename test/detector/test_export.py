@@ -15,6 +15,7 @@ onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxscript')
 onnxruntime = pytest.importorskip('onnxruntime')
 
+from support.tiny_networks import STREETNET  # noqa: E402
 from torch import nn  # noqa: E402
 
 from anomaly_seg_ros.bundle import GraphFile, Preprocessing  # noqa: E402
@@ -78,6 +79,27 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     assert str(Path.cwd()).encode() not in content
     # Batch normalisation is folded into the convolutions.
     assert 'BatchNormalization' not in {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
+def test_octaves_of_a_second_stream_are_in_the_file(
+    make_detector: Any, tmp_path: Path, kind: str
+) -> None:
+    network = {'base': 'streetnet', 'base_options': STREETNET, 'octaves': 2}
+    detector = make_detector(kind, '128x64', network=network, scores=('max_logit', 'energy'))
+    with torch.no_grad():
+        for parameter in detector.segmenter.stream.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    export(detector, tmp_path / 'detector.onnx')
+    session = onnxruntime.InferenceSession(str(tmp_path / 'detector.onnx'))
+    image = np.random.default_rng(1).integers(0, 256, (2, 64, 128, 3), np.uint8)
+    with torch.inference_mode():
+        expected = detector.run(torch.from_numpy(image), ('energy',))['energy'].numpy()
+        detector.segmenter.octaves = 1
+        single = detector.run(torch.from_numpy(image), ('energy',))['energy'].numpy()
+    found = session.run(['energy'], {'image': image})[0]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    assert float(np.abs(single - expected).max()) > 1e-3
 
 
 REFINED = [

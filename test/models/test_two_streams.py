@@ -24,17 +24,19 @@ BASES: dict[str, dict[str, Any]] = {
 }
 
 
-def _stream(base: str) -> UnknownStream:
+def _stream(base: str, octaves: int = 1) -> UnknownStream:
     torch.manual_seed(0)
     network = create_segmenter('unknown_stream', num_classes=7, base=base,
-                               base_options=BASES[base])  # fmt: skip
+                               base_options=BASES[base], octaves=octaves)  # fmt: skip
     assert isinstance(network, UnknownStream)
     return network.eval()
 
 
+@pytest.mark.parametrize('octaves', [1, 2])
 @pytest.mark.parametrize('base', list(BASES))
-def test_a_new_stream_changes_nothing(base: str) -> None:
-    network, trained = _stream(base), create_segmenter(base, **{'num_classes': 7, **BASES[base]})
+def test_a_new_stream_changes_nothing(base: str, octaves: int) -> None:
+    network = _stream(base, octaves)
+    trained = create_segmenter(base, **{'num_classes': 7, **BASES[base]})
     network.adopt(trained.eval())
     network.eval()
     image = torch.rand(2, 3, 64, 96)
@@ -90,6 +92,42 @@ def test_evidence_raises_or_lowers_all_logits_alike(base: str) -> None:
     torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
 
 
+def _halved(image: torch.Tensor) -> torch.Tensor:
+    parts = [image[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    return torch.stack(parts).mean(0)
+
+
+@pytest.mark.parametrize('octaves', [1, 2, 3])
+@pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
+def test_octaves_are_averaged(kind: str, octaves: int) -> None:
+    """What counts is the mean of what the stream says of the picture, its half, its quarter."""
+    torch.manual_seed(0)
+    network = create_segmenter(kind, num_classes=7, base='erfnet', base_options=BASES['erfnet'],
+                               octaves=octaves).eval()  # fmt: skip
+    assert isinstance(network, EvidenceStream | UnknownStream)
+    with torch.no_grad():
+        for parameter in network.stream.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    image = torch.rand(2, 3, 64, 96)
+    seen, found = image, []
+    with torch.inference_mode():
+        for _ in range(octaves):
+            said = network.said(seen)
+            value = said.logsumexp(1, keepdim=True) if kind == 'evidence_stream' else said
+            found.append(torch.nn.functional.interpolate(value, (64, 96), mode='bilinear'))
+            seen = _halved(seen)
+        expected = torch.stack(found).mean(0)
+        plain, now = network.base(image), network(image)
+    if kind == 'evidence_stream':
+        torch.testing.assert_close(now.logsumexp(1, keepdim=True), expected, rtol=0, atol=1e-4)
+    else:
+        taken = (3 * expected).expand_as(plain)
+        torch.testing.assert_close(plain - now, taken, rtol=0, atol=1e-3)
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
+    if octaves > 1:
+        assert float((found[0] - found[1]).abs().max()) > 1e-2
+
+
 def test_weights_of_one_load_into_another() -> None:
     first, second = _stream('streetnet'), _stream('streetnet')
     with torch.no_grad():
@@ -115,6 +153,8 @@ def test_the_stream_holds_no_layer_that_it_shares() -> None:
     [
         ('unknown_stream', {'base_options': {'base': 'erfnet'}}, 'cannot be split'),
         ('erfnet', {'gain': 0.0}, 'gain=0.0, expected more than 0'),
+        ('erfnet', {'octaves': 0}, 'octaves=0, expected 1 to 4'),
+        ('erfnet', {'octaves': 5}, 'octaves=5, expected 1 to 4'),
         ('deeplabv3plus', {}, "'deeplabv3plus' cannot be split into shared and own layers"),
     ],
 )

@@ -68,9 +68,10 @@ class Deciding(nn.Module):
     [
         (create_segmenter('erfnet', num_classes=4), 3),
         (create_segmenter('evidence_stream', num_classes=4, base='erfnet'), 4),
+        (create_segmenter('evidence_stream', num_classes=4, base='erfnet', octaves=2), 4),
         (Shared(), 2),
     ],
-    ids=['erfnet', 'stream', 'shared'],
+    ids=['erfnet', 'stream', 'octaves', 'shared'],
 )
 def test_the_function_stays_and_norms_go(network: nn.Module, left: int) -> None:
     network = seasoned(network)

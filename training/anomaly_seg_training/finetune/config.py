@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from anomaly_seg_ros.models import MAX_OCTAVES
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_training.alignment import ALIGNERS
 from anomaly_seg_training.data import READERS
@@ -60,6 +61,8 @@ class FinetuneRecipe(Recipe):
             ``stream``, one with a single output (`models.UnknownStream`), or ``evidence``, one
             with the segmenter's classes (`models.EvidenceStream`).
         stream_gain: See `models.UnknownStream`; for ``stream`` only.
+        stream_octaves: Sizes at which a second stream sees the picture, see `models.TwoStreams`.
+            It is trained at one, so ``scale`` should reach down to the smallest.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -115,6 +118,7 @@ class FinetuneRecipe(Recipe):
     aligner_options: dict[str, Any] = field(default_factory=dict)
     trained: str = HEAD
     stream_gain: float = 3.0
+    stream_octaves: int = 1
     dropout: bool = False
     loss: str = 'topk_ovr'
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -181,6 +185,8 @@ class FinetuneRecipe(Recipe):
             require(good, key, getattr(self, key), "'drawn' from 0 to 10000")
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
         self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
+        good = self.stream_octaves in range(1, MAX_OCTAVES + 1)
+        require(good, 'stream_octaves', self.stream_octaves, f'1 to {MAX_OCTAVES}')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')
         require(0 <= self.ema < 1, 'ema', self.ema, '0 to less than 1')
         self.require_at_least(

@@ -63,10 +63,12 @@ class FinetuneRun(RunSettings):
         else:
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
+        octaves = {'octaves': recipe.stream_octaves}
         if recipe.trained == STREAM:
-            return with_stream(start, unknown_stream.NAME, {'gain': recipe.stream_gain})
+            options = {'gain': recipe.stream_gain, **octaves}
+            return with_stream(start, unknown_stream.NAME, options)
         if recipe.trained == EVIDENCE:
-            return with_stream(start, evidence_stream.NAME)
+            return with_stream(start, evidence_stream.NAME, octaves)
         return without_stream(start)
 
 

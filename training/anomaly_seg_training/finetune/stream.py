@@ -17,21 +17,23 @@ def with_stream(start: Start, name: str, options: Mapping[str, Any] | None = Non
     """Return the start with a second stream beside its segmenter.
 
     Args:
-        start: The segmenter; one that has a stream of this kind keeps it, another stream goes.
+        start: The segmenter; one that has a stream of this kind keeps its weights, another stream
+            goes.
         name: Of the network with two streams, in `SEGMENTERS`.
         options: Of that network, beside its base.
 
     Raises:
         ModelError: The segmenter cannot be split.
     """
-    if start.spec.name == name:
-        return start
-    start = without_stream(start)
-    base = {'base': start.spec.name, 'base_options': start.spec.options}
+    alone = without_stream(start)
+    base = {'base': alone.spec.name, 'base_options': alone.spec.options}
     spec = SegmenterSpec(name, {**base, **(options or {})})
     network = create_segmenter(spec.name, num_classes=len(start.classes), **spec.options)
     assert isinstance(network, TwoStreams)
-    network.adopt(start.network)
+    if start.spec.name == name:
+        network.load_state_dict(start.network.state_dict())
+    else:
+        network.adopt(alone.network)
     return replace(start, network=network.eval(), spec=spec)
 
 

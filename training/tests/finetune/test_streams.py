@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from support.tiny_networks import STREETNET
 
-from anomaly_seg_ros.models import EvidenceStream, create_segmenter
+from anomaly_seg_ros.models import EvidenceStream, UnknownStream, create_segmenter
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.finished import start_of_run
@@ -62,7 +62,15 @@ def test_other_parts_are_trained_without_a_stream_beside_them(streetnet_weights:
     alone = start_from_checkpoint(recipe, streetnet_weights)
     paired = with_stream(alone, 'unknown_stream', {'gain': 2.0})
     assert paired.spec.name == 'unknown_stream'
-    assert with_stream(paired, 'unknown_stream') is paired
+    with torch.no_grad():
+        for parameter in paired.network.parameters():
+            parameter.add_(0.01)
+    again = with_stream(paired, 'unknown_stream', {'gain': 3.0, 'octaves': 2})
+    assert again.spec.options['octaves'] == 2
+    assert isinstance(again.network, UnknownStream)
+    assert (again.network.gain, again.network.octaves) == (3.0, 2)
+    kept = paired.network.state_dict()
+    assert all(torch.equal(v, kept[name]) for name, v in again.network.state_dict().items())
     other = with_stream(paired, 'evidence_stream')
     assert other.spec.options == {'base': 'streetnet', 'base_options': STREETNET}
     back = without_stream(paired)
