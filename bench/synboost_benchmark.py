@@ -5,10 +5,14 @@
     python bench/synboost_benchmark.py --preset light --size 512x256 --threads 2
     python bench/synboost_benchmark.py --preset full --size 2048x1024 --device cuda --half
     python bench/synboost_benchmark.py --bundle BUNDLE --size 512x256 --threads 2
+    python bench/synboost_benchmark.py --preset full --export full.onnx
 
 Presets are built from the recipes with random weights, which changes no cost. In every round the
 whole detector and all stages run in turn on the same image; times are medians of wall clock, on a
 GPU after synchronisation. `whole` is timed by itself and not the sum of the stages.
+
+With --export nothing is timed: the detector is written as one graph and compared with PyTorch at
+its own sizes, and a difference ends with an error.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from typing import Any
 import torch
 
 from anomaly_seg_ros.bundle import Bundle, Preprocessing, ResynthesisSpec
-from anomaly_seg_ros.detector import ResynthesisDetector, create_detector
+from anomaly_seg_ros.detector import ResynthesisDetector, create_detector, export
 from anomaly_seg_ros.errors import AnomalySegError
 from anomaly_seg_ros.files import write_json
 from anomaly_seg_ros.models import create_segmenter
@@ -150,8 +154,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--warm-up', type=int, default=2)
     parser.add_argument('--json', type=Path)
+    parser.add_argument('--export', type=Path, help='write one ONNX file instead of timing')
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
+    if args.export:
+        export(load(args), args.export)
+        print(f'{args.export}: {args.export.stat().st_size / 1e6:.0f} MB, as PyTorch computes')
+        return 0
     content = {
         'preset': None if args.bundle else args.preset, 'bundle': args.bundle,
         'segmenter_size': args.segmenter_size, 'size': args.size,
