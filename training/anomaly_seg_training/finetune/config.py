@@ -62,7 +62,7 @@ class FinetuneRecipe(Recipe):
             with the segmenter's classes (`models.EvidenceStream`).
         stream_gain: See `models.UnknownStream`; for ``stream`` only.
         stream_octaves: Sizes at which a second stream sees the picture, see `models.TwoStreams`.
-            It is trained at one, so ``scale`` should reach down to the smallest.
+            It is trained at one, so ``scale`` should reach down to half of it at least.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
