@@ -109,11 +109,11 @@ class Recipe:
         for key in keys:
             require(0 <= getattr(self, key) <= 1, key, getattr(self, key), '0 to 1')
 
-    def require_sizes(self, *keys: str) -> None:
+    def require_sizes(self, *keys: str, step: int = SIZE_STEP) -> None:
         """Refuse values that are no size of a network's input.
 
         Raises:
-            RecipeError: One of the keys' values is not WIDTHxHEIGHT in multiples of 32.
+            RecipeError: One of the keys' values is not WIDTHxHEIGHT in multiples of `step`.
         """
         for key in keys:
             try:
@@ -122,8 +122,8 @@ class Recipe:
                 msg = f'recipe key {key!r}: {error}'
                 raise RecipeError(msg) from error
             require(
-                size.width % SIZE_STEP == 0 and size.height % SIZE_STEP == 0,
-                key, size, f'multiples of {SIZE_STEP}',
+                size.width % step == 0 and size.height % step == 0,
+                key, size, f'multiples of {step}',
             )  # fmt: skip
 
     def require_scales(self, key: str) -> None:

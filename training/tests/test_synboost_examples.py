@@ -27,9 +27,7 @@ from anomaly_seg_training.synboost.examples import (
     validation_examples,
 )
 from anomaly_seg_training.synboost.predictions import Predictions, SegmentedScene
-from anomaly_seg_training.synboost.recipe import (
-    DissimilarityRecipe,
-)
+from anomaly_seg_training.synboost.recipe import DissimilarityRecipe
 from anomaly_seg_training.synboost.scenes import SCENES, Scene, void_regions
 from anomaly_seg_training.synboost.swapping import (
     CLASS_WEIGHTS,

@@ -13,7 +13,7 @@ from anomaly_seg_training.alignment import ALIGNERS
 from anomaly_seg_training.data import READERS
 from anomaly_seg_training.finetune.losses import OOD_LOSSES
 from anomaly_seg_training.proxies import MIXERS
-from anomaly_seg_training.recipe_file import Recipe, RecipeError, require
+from anomaly_seg_training.recipe_file import SIZE_STEP, Recipe, RecipeError, require
 
 LAST = 'last'
 HEAD = 'head'
@@ -62,7 +62,8 @@ class FinetuneRecipe(Recipe):
             with the segmenter's classes (`models.EvidenceStream`).
         stream_gain: See `models.UnknownStream`; for ``stream`` only.
         stream_octaves: Sizes at which a second stream sees the picture, see `models.TwoStreams`.
-            It is trained at one, so ``scale`` should reach down to half of it at least.
+            It is trained at one, so ``scale`` should reach down to 0.5. Sides of ``input_size``
+            and ``validation_size`` must be multiples of 32 in the smallest.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -158,7 +159,12 @@ class FinetuneRecipe(Recipe):
         Raises:
             RecipeError: A value cannot be used.
         """
-        self.require_sizes('input_size', 'crop', 'validation_size')
+        good = self.stream_octaves in range(1, MAX_OCTAVES + 1)
+        require(good, 'stream_octaves', self.stream_octaves, f'1 to {MAX_OCTAVES}')
+        self.require_sizes('crop')
+        # The coarsest octave must suit the network, too; crops are seen at their own size alone.
+        step = SIZE_STEP * 2 ** (self.stream_octaves - 1)
+        self.require_sizes('input_size', 'validation_size', step=step)
         self.require_scales('scale')
         self.require_shares(self.shares, (*self.reader_options, *self.validation), READERS)
         for key, known in (
@@ -185,8 +191,6 @@ class FinetuneRecipe(Recipe):
             require(good, key, getattr(self, key), "'drawn' from 0 to 10000")
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
         self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
-        good = self.stream_octaves in range(1, MAX_OCTAVES + 1)
-        require(good, 'stream_octaves', self.stream_octaves, f'1 to {MAX_OCTAVES}')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')
         require(0 <= self.ema < 1, 'ema', self.ema, '0 to less than 1')
         self.require_at_least(

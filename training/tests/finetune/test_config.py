@@ -60,6 +60,10 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         ({'ema': 1.0}, "recipe key 'ema': received 1.0, expected 0 to less than 1"),
         ({'stream_octaves': 0}, "recipe key 'stream_octaves': received 0, expected 1 to 4"),
         ({'stream_octaves': 5}, "recipe key 'stream_octaves': received 5, expected 1 to 4"),
+        (
+            {'stream_octaves': 3, 'input_size': '1056x512'},
+            "recipe key 'input_size': received 1056x512, expected multiples of 128",
+        ),
         ({'mean': [0.5]}, "recipe key 'mean': received [0.5], expected three numbers"),
         ({'std': [1.0, 1.0, 0.0]}, "recipe key 'std': received [1.0, 1.0, 0.0]"),
         ({'validation_scores': ['odin']}, "received 'odin', expected names of ['max_softmax'"),
