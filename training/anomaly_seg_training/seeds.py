@@ -51,7 +51,8 @@ def measure_seeds(
         with closing(load_engine(engine, bundle, threads=threads)) as running:
             found = evaluate(running, data, outputs)
         training = bundle.card.training
-        kept = ('kind', 'seed', 'steps', 'minutes', 'images', 'proxies', 'versions', 'recipe')
+        kept = ('kind', 'seed', 'steps', 'minutes', 'images', 'proxies', 'versions', 'validation',
+                'recipe')  # fmt: skip
         del found['provenance']
         return {**found, 'training': {key: training[key] for key in kept if key in training}}
 
@@ -83,6 +84,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield from ('| mIoU on cityscapes_mini/val | |', '|---|---|')
     for key, text in (('miou', 'from one confusion matrix'), ('miou_per_image', 'mean of frames')):
         yield f'| {text} | {_cell(start, runs, _at(_VAL, key))} |'
+    yield from _on_the_way(runs)
     for place in (name for name in anomaly.MASKS if name in start):
         yield from ('', f'## {place}', '', '| output | AUROC | AP | FPR95 |', '|---|---|---|---|')
         for output in content['outputs']:
@@ -103,6 +105,25 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
             yield f'| {" | ".join((*about, output, *cells))} |'
 
 
+def _on_the_way(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what the trainings measured on their own validation scenes, if all say so."""
+    found = [run['training'].get('validation') or [] for run in runs]
+    ends = [history[-1] for history in found if history]
+    scores = [key for key, value in ends[0].items() if isinstance(value, dict)] if ends else []
+    if len(ends) < len(runs) or not scores:
+        return
+    yield from ('', '## Objects pasted into validation frames', '')
+    yield 'What the trainings measured on the way, AP / FPR95; choices were made by these figures.'
+    yield from ('', f'| step | {" | ".join(scores)} |', f'|---|{"---|" * len(scores)}')
+    for step in (row['step'] for row in found[0]):
+        rows = [row for history in found for row in history if row['step'] == step]
+        cells = [
+            ' / '.join(_spread([100 * row[score][key] for row in rows]) for key in _FIGURES[1:])
+            for score in scores
+        ]
+        yield f'| {step} | {" | ".join(cells)} |'
+
+
 def _at(*keys: str) -> Callable[[Mapping[str, Any]], float]:
     def find(figures: Mapping[str, Any]) -> float:
         value: Any = figures
@@ -118,6 +139,9 @@ def _cell(
     runs: Sequence[Mapping[str, Any]],
     find: Callable[[Mapping[str, Any]], float],
 ) -> str:
-    values = [find(run) for run in runs]
+    return f'{_spread([find(run) for run in runs])} ({find(start):.2f})'
+
+
+def _spread(values: Sequence[float]) -> str:
     spread = f' ± {statistics.stdev(values):.2f}' if len(values) > 1 else ''
-    return f'{statistics.fmean(values):.2f}{spread} ({find(start):.2f})'
+    return f'{statistics.fmean(values):.2f}{spread}'

@@ -277,6 +277,11 @@ def test_bundles_of_several_seeds_are_measured_together(
     content['runs'][1]['RoadAnomaly']['max_logit+sml']['ap'] = figure / 100 - 0.02
     assert f'| {figure - 1:.2f} ± 1.41 ({figure:.2f}) |' in seeds_markdown(content)
     assert main(['measure', 'seeds', *arguments, '--outputs', 'max_logit+smooth']) == 2
+    assert 'pasted' not in text
+    for one, ap in zip(content['runs'], (0.3, 0.5), strict=True):
+        found = {'energy': {'auroc': 0.9, 'ap': ap, 'fpr95': 0.25}}
+        one['training']['validation'] = [{'step': 40, 'miou': 0.5, **found}]
+    assert '| 40 | 40.00 ± 14.14 / 25.00 ± 0.00 |' in seeds_markdown(content)
 
 
 def test_figures_against_sets_of_pixels(run: Path, data: Path) -> None:
