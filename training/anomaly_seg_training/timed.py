@@ -54,6 +54,11 @@ class TimedModule(lightning.LightningModule):
         raise NotImplementedError
 
     @property
+    def averaged(self) -> nn.Module | None:
+        """The network whose weights follow the trained ones; None where none is averaged."""
+        return None if self.exported is self.trained else self.exported
+
+    @property
     def progress(self) -> float:
         """The done share of the run by steps or by time, whichever is ahead, 0 to 1."""
         steps = self.global_step / self.steps
@@ -87,8 +92,8 @@ class TimedModule(lightning.LightningModule):
         self.step_images = extract_batch_size(batch) * self.trainer.world_size
         now = time.monotonic()
         self.seconds, self._clock = self.seconds + now - self._clock, now
-        if self.exported is not self.trained:
-            self._move_average()
+        if self.averaged is not None:
+            self._move_average(self.averaged, self.trained)
         # All devices must stop at the same step: the first one's clock decides.
         progress = torch.tensor(self.progress, device=self.device)
         if self.trainer.world_size > 1:
@@ -98,9 +103,8 @@ class TimedModule(lightning.LightningModule):
         self._free = time.monotonic()
 
     @torch.no_grad()
-    def _move_average(self) -> None:
+    def _move_average(self, average: nn.Module, trained: nn.Module) -> None:
         decay = min(self.ema, (1 + self.global_step) / (10 + self.global_step))
-        average, trained = self.exported, self.trained
         for mean, parameter in zip(average.parameters(), trained.parameters(), strict=True):
             mean.lerp_(parameter, 1 - decay)
         for buffer, current in zip(average.buffers(), trained.buffers(), strict=True):

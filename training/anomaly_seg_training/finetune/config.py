@@ -82,6 +82,7 @@ class FinetuneRecipe(Recipe):
         warm_up: Share of the run in which the rate first rises.
         weight_decay: Of weights with two dimensions and more.
         ema: Decay of averaged weights, which are exported then; 0 exports the trained ones.
+        start_share: Share of the start's weights in those that are exported, see `blending.Blend`.
         gradient_clip: Largest norm of the gradient.
         precision: Lightning's precision, ``32-true`` or for GPUs ``16-mixed``, ``bf16-mixed``.
         validation: Data set -> options of its reader, the labelled frames that are measured on.
@@ -137,6 +138,7 @@ class FinetuneRecipe(Recipe):
     warm_up: float = 0.0
     weight_decay: float = 0.01
     ema: float = 0.0
+    start_share: float = 0.0
     gradient_clip: float = 5.0
     precision: str = '32-true'
     validation: dict[str, dict[str, Any]] = field(
@@ -192,7 +194,8 @@ class FinetuneRecipe(Recipe):
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
         self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')
-        require(0 <= self.ema < 1, 'ema', self.ema, '0 to less than 1')
+        for key in ('ema', 'start_share'):
+            require(0 <= getattr(self, key) < 1, key, getattr(self, key), '0 to less than 1')
         self.require_at_least(
             0, 'power', 'weight_decay', 'ood_weight', 'id_weight', 'hold_weight',
             'hold_logits_weight', 'hold_margin', 'validation_epochs',

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from anomaly_seg_ros.models import TwoStreams, UnknownStream
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.finetune.blending import Blend
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.losses import create_loss, hold_loss
 from anomaly_seg_training.finetune.parts import (
@@ -75,6 +76,7 @@ class FineTuning(TimedModule):
         self.average: nn.Module | None = None
         if recipe.ema:
             self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.blend = Blend(self.network, recipe.start_share) if recipe.start_share else None
         self.side: nn.Module | None = None
         if self.loss.extra_outputs:
             self.side = extra_layer(last_layer(self.network), self.loss.extra_outputs)
@@ -86,8 +88,14 @@ class FineTuning(TimedModule):
 
     @property
     def exported(self) -> nn.Module:
-        """The network with averaged weights, or as it is."""
-        return self.network if self.average is None else self.average
+        """The network with averaged weights, or as it is; with the share of the start's."""
+        network = self.network if self.average is None else self.average
+        return network if self.blend is None else self.blend(network)
+
+    @property
+    def averaged(self) -> nn.Module | None:
+        """The network with averaged weights."""
+        return self.average
 
     def train(self, mode: bool = True) -> FineTuning:
         """Switch to training; batch norms keep their statistics whatever is trained."""

@@ -39,11 +39,14 @@ def test_a_run_says_what_it_did(plain: Path) -> None:
         assert set(entry['max_logit']) == {'auroc', 'ap', 'fpr95'}
 
 
+@pytest.mark.parametrize('share', [0.0, 0.25])
 def test_a_resumed_run_ends_like_an_unbroken_one(
-    tune: Callable[..., Path], plain: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    tune: Callable[..., Path], plain: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    share: float,
+) -> None:  # fmt: skip
     """Broken in the third epoch, continued from the checkpoint of the second."""
     real = FineTuning.training_step
+    unbroken = tune(start_share=share) if share else plain
 
     def broken(self: FineTuning, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         if self.global_step == 5:
@@ -52,14 +55,14 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
 
     monkeypatch.setattr(FineTuning, 'training_step', broken)
     with pytest.raises(ConnectionResetError):
-        tune(tmp_path)
+        tune(tmp_path, start_share=share)
     monkeypatch.setattr(FineTuning, 'training_step', real)
-    assert not _same(plain, tmp_path)
-    tune(tmp_path, settings={'resume': True})
-    assert _same(plain, tmp_path)
+    assert not _same(unbroken, tmp_path)
+    tune(tmp_path, start_share=share, settings={'resume': True})
+    assert _same(unbroken, tmp_path)
     first, second = (
         json.loads((folder / 'run.json').read_text('utf-8'))['validation']
-        for folder in (plain, tmp_path)
+        for folder in (unbroken, tmp_path)
     )
     assert first == second
 
@@ -94,6 +97,30 @@ def test_only_the_trained_part_moves(
     assert moved <= expected
     assert {name for name in expected if name.endswith('weight')} <= moved
     assert len(state) == len(before), 'the frozen start is in the checkpoint'
+
+
+def test_a_share_of_the_start_is_exported(
+    tune: Callable[..., Path], plain: Path, streetnet_weights: Path, tmp_path: Path
+) -> None:
+    """Training does not see it, so the checkpoint's average is that of the plain run."""
+    out = tune(start_share=0.25)
+    average = torch.load(out / 'last.ckpt', weights_only=False)['state_dict']
+    same = torch.load(plain / 'last.ckpt', weights_only=False)['state_dict']
+    assert average.keys() == same.keys()
+    assert all(torch.equal(average[name], same[name]) for name in same)
+    start = torch.load(streetnet_weights, weights_only=True)
+    exported = load_file(out / 'weights.safetensors')
+    for name, value in exported.items():
+        own = average[f'average.{name}']
+        expected = 0.75 * own + 0.25 * start[name] if 'num_batches' not in name else own
+        torch.testing.assert_close(value.float(), expected.half().float(), rtol=2e-3, atol=1e-6)
+    assert not _same(plain, out)
+    first, second = (
+        json.loads((folder / 'run.json').read_text('utf-8'))['validation']
+        for folder in (plain, out)
+    )
+    assert first[0] == second[0], 'before the training there is nothing to blend'
+    assert first[-1] != second[-1]
 
 
 @pytest.mark.parametrize('loss', ['pebal', 'maxent', 'energy'])
