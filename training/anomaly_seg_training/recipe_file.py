@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from anomaly_seg_training.errors import LabError
 
 SIZE_STEP = 32
 """Sizes of networks' inputs are multiples of this."""
+EXTENDS = 'extends'
+"""Key of the recipe whose keys and values a file takes where it has none."""
 
 R = TypeVar('R', bound='Recipe')
 
@@ -31,12 +34,12 @@ class Recipe:
 
     @classmethod
     def load(cls: type[R], path: Path | str) -> R:
-        """Read a recipe from a YAML file.
+        """Read a recipe from a YAML file, as `read_recipe` does.
 
         Raises:
-            RecipeError: The file cannot be read, or a key or value cannot be used.
+            RecipeError: A file cannot be read, or a key or value cannot be used.
         """
-        return cls.from_dict(read_yaml(Path(path)))
+        return cls.from_dict(read_recipe(Path(path)))
 
     @classmethod
     def from_dict(cls: type[R], content: Mapping[str, Any]) -> R:
@@ -137,6 +140,27 @@ class Recipe:
             len(value) == 2 and 0 < value[0] <= value[1],
             key, value, 'two positive numbers, the lower first',
         )  # fmt: skip
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Read keys and values of a file, and of those that it extends.
+
+    A recipe that differs from another in a few keys holds ``extends: FILE``, a name in the same
+    folder, and those keys; each replaces the other's as a whole.
+
+    Raises:
+        RecipeError: A file cannot be read or holds something else, or extends itself or a file of
+            another folder.
+    """
+    contents = [read_yaml(path)]
+    seen = [path.name]
+    while (name := contents[-1].pop(EXTENDS, None)) is not None:
+        plain = isinstance(name, str) and name not in {'', '..'} and Path(name).name == name
+        require(plain, EXTENDS, name, "the name of a file in the recipe's folder")
+        require(name not in seen, EXTENDS, name, f'a file that does not extend {path.name}')
+        seen.append(name)
+        contents.append(read_yaml(path.with_name(name)))
+    return dict(ChainMap(*contents))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -106,19 +106,23 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _on_the_way(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what the trainings measured on their own validation scenes, if all say so."""
-    found = [run['training'].get('validation') or [] for run in runs]
-    ends = [history[-1] for history in found if history]
-    scores = [key for key, value in ends[0].items() if isinstance(value, dict)] if ends else []
-    if len(ends) < len(runs) or not scores:
+    """Yield what all trainings measured on their own validation scenes, if they did."""
+    histories = [
+        {row['step']: row for row in run['training'].get('validation') or []} for run in runs
+    ]
+    steps = sorted(set.intersection(*map(set, histories)))
+    if not steps:
         return
+    scores = [key for key, value in histories[0][steps[0]].items() if isinstance(value, dict)]
     yield from ('', '## Objects pasted into validation frames', '')
-    yield 'What the trainings measured on the way, AP / FPR95; choices were made by these figures.'
+    yield 'What the trainings measured on the way, AP / FPR95.'
     yield from ('', f'| step | {" | ".join(scores)} |', f'|---|{"---|" * len(scores)}')
-    for step in (row['step'] for row in found[0]):
-        rows = [row for history in found for row in history if row['step'] == step]
+    for step in steps:
         cells = [
-            ' / '.join(_spread([100 * row[score][key] for row in rows]) for key in _FIGURES[1:])
+            ' / '.join(
+                _spread([100 * rows[step][score][key] for rows in histories])
+                for key in _FIGURES[1:]
+            )
             for score in scores
         ]
         yield f'| {step} | {" | ".join(cells)} |'

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from anomaly_seg_training.config import RecipeError, SegmenterRecipe
 
@@ -74,3 +75,35 @@ def test_bad_files_are_clear_errors(tmp_path: Path, text: str, message: str) -> 
 
 def test_whole_numbers_are_floats_where_floats_belong() -> None:
     assert SegmenterRecipe.from_dict(BASE | {'temperature': 2}).temperature == 2.0
+
+
+def test_a_recipe_takes_what_it_does_not_say_from_the_one_it_extends(tmp_path: Path) -> None:
+    _write(tmp_path / 'first.yaml', BASE | {'steps': 7, 'shares': {'cityscapes': 1.0}})
+    _write(tmp_path / 'second.yaml', {'extends': 'first.yaml', 'steps': 8, 'crop': '64x64'})
+    changes = {'extends': 'second.yaml', 'shares': {'camvid': 1.0}, 'steps': 9}
+    _write(tmp_path / 'third.yaml', changes)
+    expected = BASE | {'steps': 9, 'crop': '64x64', 'shares': {'camvid': 1.0}}
+    assert SegmenterRecipe.load(tmp_path / 'third.yaml') == SegmenterRecipe.from_dict(expected)
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [
+        ('../first.yaml', "'extends': received '../first.yaml', expected the name of a file"),
+        ('/etc/passwd', "'extends': received '/etc/passwd', expected the name of a file"),
+        ('..', "'extends': received '..', expected the name of a file"),
+        (3, "'extends': received 3, expected the name of a file"),
+        ('', "'extends': received '', expected the name of a file"),
+        ('recipe.yaml', "'recipe.yaml', expected a file that does not extend recipe.yaml"),
+        ('absent.yaml', 'absent.yaml: No such file or directory'),
+    ],
+)
+def test_what_cannot_be_extended_is_named(tmp_path: Path, name: object, message: str) -> None:
+    _write(tmp_path / 'recipe.yaml', BASE | {'extends': name})
+    with pytest.raises(RecipeError) as error:
+        SegmenterRecipe.load(tmp_path / 'recipe.yaml')
+    assert message in str(error.value)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(yaml.safe_dump(content), 'utf-8')

@@ -100,7 +100,7 @@ def test_only_the_trained_part_moves(
 
 
 def test_a_share_of_the_start_is_exported(
-    tune: Callable[..., Path], plain: Path, streetnet_weights: Path, tmp_path: Path
+    tune: Callable[..., Path], plain: Path, streetnet_weights: Path
 ) -> None:
     """Training does not see it, so the checkpoint's average is that of the plain run."""
     out = tune(start_share=0.25)
