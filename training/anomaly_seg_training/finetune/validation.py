@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 
 from anomaly_seg_ros.metrics import AnomalyMetrics, ConfusionMatrix
@@ -128,7 +129,6 @@ class Validation(Callback):
         if not trainer.is_global_zero:
             return
         training = module.training
-        module.exported.eval()
         figures, maps = measure(module, self.scenes, self.scores)
         module.train(training)
         module.history.append({'step': trainer.global_step, **figures})
@@ -159,13 +159,14 @@ def measure(
         `miou` on the frames as they are, and per score `auroc`, `ap` and `fpr95` on the frames
         with objects, pixels pooled; and the maps (h, w) of the first score.
     """
+    network = module.exported.eval()
     matrix = ConfusionMatrix(len(module.start.classes))
     metrics = {name: AnomalyMetrics() for name in scores}
     maps = []
     for scene in scenes:
-        labels = _logits(module, scene.image).argmax(1)[0].to(torch.uint8)
+        labels = _logits(module.start, network, scene.image).argmax(1)[0].to(torch.uint8)
         matrix.update(labels.numpy(), scene.labels)
-        logits = _logits(module, scene.pasted)
+        logits = _logits(module.start, network, scene.pasted)
         found = {name: SCORES.get(name)(logits)[0].numpy() for name in scores}
         for name, metric in metrics.items():
             metric.update(found[name], scene.target)
@@ -181,10 +182,10 @@ def measure(
     return figures, maps
 
 
-def _logits(module: FineTuning, image: NDArray[np.uint8]) -> torch.Tensor:
+def _logits(start: Start, network: nn.Module, image: NDArray[np.uint8]) -> torch.Tensor:
     """Return logits (1, C, h, w) at the image's size, on the CPU."""
-    batch = channels_first(image)[None]
-    logits = module.exported(module.start.normalise(batch.to(module.device))).float()
+    batch = channels_first(image)[None].to(next(network.parameters()).device)
+    logits = network(start.normalise(batch)).float()
     return functional.interpolate(
         logits, image.shape[:2], mode='bilinear', align_corners=False
     ).cpu()
