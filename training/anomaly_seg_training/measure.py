@@ -18,6 +18,7 @@ from anomaly_seg_ros.metrics import AnomalyMetrics, AnomalyResult, ConfusionMatr
 from anomaly_seg_ros.metrics.segmentation import SegmentationResult
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training.card_training import card_training
 from anomaly_seg_training.data import Example, anomaly, cityscapes
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.resizing import resize_image, resize_labels
@@ -103,6 +104,7 @@ def evaluate(engine: Engine, data: Path, outputs: Sequence[str] | None = None) -
         'engine': engine.name,
         'size': str(SIZE),
         'score': engine.card.score,
+        'training': card_training(engine.card),
         'cityscapes_mini/val': {
             'miou': result.miou,
             'miou_per_image': per_image,

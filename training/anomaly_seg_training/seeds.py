@@ -39,8 +39,8 @@ def measure_seeds(
         threads: Of it; 0 = all cores.
 
     Returns:
-        ``start`` and ``runs``, each as `measure.evaluate` returns it, with what the bundle's card
-        says of its ``training``; ``outputs``; ``provenance``.
+        ``start`` and ``runs``, each as `measure.evaluate` returns it; ``outputs``;
+        ``provenance``.
 
     Raises:
         AnomalySegError: A bundle or data set cannot be used, or an output is not offered.
@@ -50,11 +50,8 @@ def measure_seeds(
         bundle = Bundle.open(name)
         with closing(load_engine(engine, bundle, threads=threads)) as running:
             found = evaluate(running, data, outputs)
-        training = bundle.card.training
-        kept = ('kind', 'seed', 'steps', 'minutes', 'images', 'proxies', 'versions', 'validation',
-                'recipe')  # fmt: skip
         del found['provenance']
-        return {**found, 'training': {key: training[key] for key in kept if key in training}}
+        return found
 
     return {
         'kind': 'seeds',

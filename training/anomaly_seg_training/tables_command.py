@@ -72,12 +72,13 @@ def add_papers_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``tables papers``."""
     parser.add_argument(
         '--results', type=Path, nargs='*', default=[], metavar='FILE',
-        help='.json files of evaluate, tables refinements and measure bundle',
+        help='.json files of evaluate, measure bundle, measure seeds, tables refinements and '
+        'tables synboost',
     )  # fmt: skip
     parser.add_argument(
         '--trained', action='append', default=[], metavar='NETWORK=METHOD',
-        help='this network or bundle of the results was trained by a method of the papers; may '
-        'be repeated',
+        help='this network or bundle of the results was trained by a method of the papers, '
+        'whatever the results say; may be repeated',
     )  # fmt: skip
     parser.add_argument('--out', type=Path, required=True, help='the .md file')
     parser.set_defaults(run=_papers)
@@ -145,7 +146,7 @@ def _papers(arguments: argparse.Namespace) -> None:
         [entry for entries in found.values() for entry in entries],
         trained,
         _command(files, trained),
-        [file.name for file, entries in found.items() if not entries],
+        [file.name for file in files],
     )
     write_text(arguments.out, text)
     print(arguments.out)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from support.weights_bundle import build_weights_bundle
 
 from anomaly_seg_training.main import main
 from anomaly_seg_training.papers import paper_tables
+from anomaly_seg_training.papers.markdown import methods
+from anomaly_seg_training.papers.methods import OTHER, PLAIN, SYNBOOST, method_of
 
 RESULTS = REPOSITORY / 'docs' / 'results'
 PERCENT = {'energy': {'auroc': 50, 'ap': 0, 'fpr95': 0}}
@@ -120,6 +124,74 @@ def test_refinements_and_bundles_are_read(tmp_path: Path) -> None:
     bundle = json.loads(files[1].read_text())
     miou = f'{100 * bundle["cityscapes_mini/val"]["miou"]:.2f}'
     assert _cells(text, '1: methods on Fishyscapes', 'Energy')[6].startswith(miou)
+
+
+def _spread(figures: Sequence[dict[str, float]], *keys: str) -> str:
+    columns = [[100 * figure[key] for figure in figures] for key in keys]
+    return ' / '.join(f'{statistics.mean(c):.2f} ± {statistics.stdev(c):.2f}' for c in columns)
+
+
+def test_several_trainings_are_mean_and_spread(tmp_path: Path) -> None:
+    files = [RESULTS / name for name in ('erfnet_octaves.json', 'synboost_erfnet.json')]
+    text = _make(tmp_path / 'papers.md', '--results', *files)
+    tuned, synboost = (json.loads(file.read_text()) for file in files)
+    runs = [run['RoadAnomaly']['energy'] for run in tuned['runs']]
+    cell = _cells(text, '4: methods on Road Anomaly', 'Ours (Energy)')[-1]
+    assert cell.startswith(_spread(runs, 'auroc', 'ap', 'fpr95') + ' (')
+    assert _cells(text, '4: methods on Road Anomaly', 'Energy')[-1] == '—'
+    for variant, name in (('full', 'Full Framework'), ('resynthesis', 'Image Resyn.++')):
+        seeds = [seed['sets'] for seed in synboost['variants'][variant].values()]
+        for place, column in (('FS_LostFound_full', -2), ('fs_static', -1)):
+            cell = _cells(text, '2: ablation, mean', name)[column]
+            assert cell.startswith(_spread([s[place]['synboost'] for s in seeds], 'ap', 'fpr95'))
+    assert '| SynBoost around erfnet_start, resynthesis, 3 seeds | fs_static |' in text
+
+
+def test_who_has_seen_anomalies_does_not_stand_beside_who_has_not(tmp_path: Path) -> None:
+    content = json.loads((RESULTS / 'default_bundle.json').read_text())
+    recipe = {'loss': 'energy_logistic', 'mixer': 'anomaly_mix', 'aligner': 'several'}
+    file = tmp_path / 'bundle.json'
+    file.write_text(json.dumps(content | {'training': {'kind': 'finetune', 'recipe': recipe}}))
+    text = _make(tmp_path / 'papers.md', '--results', file)
+    assert '\nNothing for these tables in: bundle.json.\n' in text
+    assert _cells(text, '4: methods on Road Anomaly', 'Energy')[-1] == '—'
+    trained = f'{content["bundle"]}=pebal'
+    text = _make(tmp_path / 'papers.md', '--results', file, '--trained', trained)
+    assert _cells(text, '4: methods on Road Anomaly', 'PEBAL')[-1] != '—'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'expected'),
+    [
+        ({}, 'style_aligned_ovr'),
+        ({'loss_options': {'k': 7}}, 'style_aligned_ovr_k7'),
+        ({'loss_options': {}, 'aligner': 'none'}, 'ovr'),
+        ({'loss_options': {'k': 3}, 'aligner': 'none'}, OTHER),
+        ({'loss_options': {'k': 4}}, OTHER),
+        ({'loss': 'ovr'}, 'style_aligned_ovr_all'),
+        ({'loss': 'pebal'}, 'pebal'),
+        ({'loss': 'maxent', 'mixer': 'maxent'}, 'max_entropy'),
+        ({'loss': 'maxent', 'mixer': 'coco_dag'}, 'coco_dag'),
+        ({'loss': 'maxent'}, OTHER),
+        ({'loss': 'kl', 'mixer': 'none', 'shares': {'mgu': 0.5}}, 'mgu_aaft_kl'),
+        ({'loss': 'entropy_ratio', 'mixer': 'none', 'shares': {'mgu': 0.5}}, 'mgu_aaft_er'),
+        ({'loss': 'entropy_ratio', 'shares': {'mgu': 0.5}}, OTHER),
+        ({'loss': 'energy'}, OTHER),
+    ],
+)
+def test_a_recipe_tells_its_method(changes: dict[str, Any], expected: str) -> None:
+    recipe = {
+        'loss': 'topk_ovr', 'loss_options': {'k': 5}, 'mixer': 'anomaly_mix', 'aligner': 'lab',
+        'shares': {'cityscapes': 1.0},
+    }  # fmt: skip
+    assert method_of({'kind': 'finetune', 'recipe': recipe | changes}) == expected
+    assert expected in {OTHER, *methods(paper_tables())}
+
+
+def test_other_trainings_know_nothing_of_anomalies() -> None:
+    assert method_of({}) == PLAIN
+    assert method_of({'kind': 'segmenter', 'recipe': {}}) == PLAIN
+    assert set(SYNBOOST.values()) <= set(methods(paper_tables()))
 
 
 def test_figures_in_a_table_of_fractions_are_fractions(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from anomaly_seg_ros.fusion import Fusion
 from anomaly_seg_ros.refinement.names import NONE, needs_statistics, output_name
 from anomaly_seg_ros.selection import select
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training.card_training import card_training
 from anomaly_seg_training.errors import LabError
 
 ALL = 'all'
@@ -113,6 +114,7 @@ def load_model(path: str, options: ModelOptions, name: str | None = None) -> Mod
         'files': card.hashes,
     }
     description['hash'] = _hash(bundle, description)
+    description['training'] = card_training(card)
     return Model(name or card.name, engine, outputs, description)
 
 

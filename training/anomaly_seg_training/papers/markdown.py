@@ -19,7 +19,7 @@ def markdown(
     measured: Sequence[Measured],
     trained: Mapping[str, str],
     command: str,
-    unused: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> str:
     """Return all tables, and at the end what is not measured yet.
 
@@ -27,15 +27,15 @@ def markdown(
         tables: Of the papers.
         measured: Our figures.
         trained: Name of a bundle or network -> key of the method that trained it, see
-            `tables.Ours`; networks without one know nothing of anomalies.
+            `tables.Ours`; of networks without one the results tell.
         command: That makes this text.
-        unused: Names of result files that hold nothing for these tables.
+        files: Names of all files of results; those that nothing is taken from are named.
 
     Raises:
         LabError: There is no such method, or no such network.
     """
     _check(tables, measured, trained)
-    return '\n'.join(_Page(tables, measured, trained).lines(command, unused)) + '\n'
+    return '\n'.join(_Page(tables, measured, trained).lines(command, files)) + '\n'
 
 
 def methods(tables: Sequence[PaperTable]) -> list[str]:
@@ -70,7 +70,7 @@ class _Page:
         self._trained = trained
         self._marks: dict[Origin, str] = {}
 
-    def lines(self, command: str, unused: Sequence[str]) -> Iterator[str]:
+    def lines(self, command: str, files: Sequence[str]) -> Iterator[str]:
         bodies = list(self._bodies())
         yield from (
             '# The tables of the papers, and ours',
@@ -82,20 +82,22 @@ class _Page:
             'a method because score and refinement are the same; network, training data and often',
             "the images are others, as the notes say. Methods called Ours are the papers'. OoD:",
             'whether a method is trained with anomalies, as far as the paper says.',
-            f'{NONE}: none.',
+            f'Mean ± standard deviation where several trainings were measured. {NONE}: none.',
             '',
             '| | file | network | set | images | images at | network at | protocol |',
             '|---|---|---|---|---|---|---|---|',
         )
         for origin, mark in self._marks.items():
-            network = origin.model + (f', mean with {origin.passes}' if origin.passes else '')
-            method = self._trained.get(origin.model)
+            network = [origin.model, self._method(origin)]
+            network += [f'mean with {origin.passes}'] if origin.passes else []
+            network += [f'{origin.seeds} seeds'] if origin.seeds > 1 else []
             yield _row(
-                mark, origin.file, network + (f', {method}' if method else ''), origin.set,
+                mark, origin.file, ', '.join(filter(None, network)), origin.set,
                 'not stored' if origin.images is None else str(origin.images), origin.size,
                 origin.network_size, origin.protocol or 'one confusion matrix',
             )  # fmt: skip
-        if unused:
+        used = {origin.file for origin in self._marks}
+        if unused := [file for file in files if file not in used]:
             yield from ('', f'Nothing for these tables in: {", ".join(unused)}.')
         yield from bodies
         yield from ('', '## Not measured yet', '')
@@ -143,7 +145,7 @@ class _Page:
             our_set = OUR_SETS.get(entry.origin.set)
             if our_set is None or our_set.of != columns.set:
                 continue
-            if self._trained.get(entry.origin.model, '') != training:
+            if self._method(entry.origin) != training:
                 continue
             # An mIoU belongs to a network, whatever the score.
             same = not entry.score or (
@@ -155,10 +157,17 @@ class _Page:
                 found.append(entry)
         return found
 
+    def _method(self, origin: Origin) -> str:
+        """Return what trained a network: as somebody says, or as the results do."""
+        return self._trained.get(origin.model, origin.trained)
+
     def _figures(self, entry: Measured, columns: Columns, table: PaperTable) -> str:
         digits, scale = (2, 100.0) if table.unit == 'percent' else (4, 100 / UNITS[table.unit])
-        values = [entry.figures.get(key) for key in _ours_of(columns).values()]
-        texts = [NONE if value is None else f'{scale * value:.{digits}f}' for value in values]
+        texts = []
+        for key in _ours_of(columns).values():
+            value, spread = entry.figures.get(key), entry.spread.get(key)
+            text = NONE if value is None else f'{scale * value:.{digits}f}'
+            texts.append(text if spread is None else f'{text} ± {scale * spread:.{digits}f}')
         return f'{" / ".join(texts)} ({self._mark(entry)})'
 
     def _mark(self, entry: Measured) -> str:

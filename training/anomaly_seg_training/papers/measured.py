@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from anomaly_seg_ros.refinement.names import split_output
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.papers.methods import PLAIN, SYNBOOST, method_of
 
 POOLED = 'fishyscapes'
 """Protocol of the files that name none: pixels pooled, first threshold with enough recall."""
@@ -29,6 +32,8 @@ class Origin:
         network_size: At which the network ran.
         protocol: A name of `benchmark.PROTOCOLS`; empty for mIoU.
         passes: What was averaged, such as mirror images; empty for one forward.
+        trained: What trained the network, see `methods`.
+        seeds: Trainings whose figures were averaged; 0 where one network was measured.
     """
 
     file: str
@@ -39,6 +44,8 @@ class Origin:
     network_size: str
     protocol: str = ''
     passes: str = ''
+    trained: str = PLAIN
+    seeds: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,17 +56,22 @@ class Measured:
         origin: Where they come from.
         score: Name of the score; empty for mIoU.
         refinement: Name of the refinement; empty for mIoU.
-        figures: By keys of `tables.METRICS`.
+        figures: By keys of `tables.METRICS`; their means where there are several trainings.
+        spread: Standard deviations over trainings, by the same keys.
     """
 
     origin: Origin
     score: str
     refinement: str
     figures: Mapping[str, float | None]
+    spread: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_results(path: Path) -> list[Measured]:
-    """Read the figures of `evaluate`, of `tables refinements` or of `measure bundle`.
+    """Read the figures of a file that a command of the lab has written.
+
+    These are `evaluate`, `measure bundle`, `measure seeds`, `tables refinements` and `tables
+    synboost`.
 
     Returns:
         None of them for a JSON file of another kind.
@@ -93,6 +105,9 @@ def read_results(path: Path) -> list[Measured]:
 def _kind(content: Any) -> Any:
     if not isinstance(content, dict):
         return None
+    by_name = {'seeds': _seeds, 'synboost': _synboost}.get(str(content.get('kind')))
+    if by_name is not None:
+        return by_name
     if {'results', 'models', 'protocols'} <= set(content):
         return _evaluated
     if {'results', 'network', 'statistics_from'} <= set(content):
@@ -112,6 +127,7 @@ def _evaluated(file: str, content: dict[str, Any]) -> Iterator[Measured]:
         origin = Origin(
             file, row['bundle'], row['set'], row['images'], row['size'], row['network_size'],
             row['protocol'] if score else '', ', '.join(passes),
+            method_of(model.get('training', {})),
         )  # fmt: skip
         yield Measured(origin, score, row.get('refinement', ''), _figures(row))
 
@@ -126,16 +142,53 @@ def _refined(file: str, content: dict[str, Any]) -> Iterator[Measured]:
 
 
 def _of_bundle(file: str, content: dict[str, Any]) -> Iterator[Measured]:
+    trained = method_of(content.get('training', {}))
     for name, figures in content.items():
-        if not isinstance(figures, dict):
+        if not isinstance(figures, dict) or name == 'training':
             continue
-        origin = Origin(file, content['bundle'], name, None, content['size'], content['size'])
+        origin = Origin(
+            file, content['bundle'], name, None, content['size'], content['size'], trained=trained
+        )
         if isinstance(figures.get('miou'), float):
             yield Measured(origin, '', '', _figures(figures))
         origin = replace(origin, protocol=POOLED)
-        for score, row in figures.items():
+        for output, row in figures.items():
             if isinstance(row, dict) and {'auroc', 'ap', 'fpr95'} <= set(row):
-                yield Measured(origin, score, 'none', _figures(row))
+                yield Measured(origin, *split_output(output), _figures(row))
+
+
+def _seeds(file: str, content: dict[str, Any]) -> Iterator[Measured]:
+    runs = [list(_of_bundle(file, run)) for run in content['runs']]
+    for entries in zip(*runs, strict=True):
+        yield _mean(entries[0], [entry.figures for entry in entries])
+
+
+def _synboost(file: str, content: dict[str, Any]) -> Iterator[Measured]:
+    for variant, seeds in content['variants'].items():
+        # The ensemble that is learnt end to end is in no table.
+        if variant not in SYNBOOST:
+            continue
+        sets = [found['sets'] for found in seeds.values()]
+        for name in sets[0]:
+            origin = Origin(
+                file, f'SynBoost around {content["segmenter"]}', name, None, content['size'],
+                content['size'], POOLED, trained=SYNBOOST[variant],
+            )  # fmt: skip
+            rows = [_figures(found[name]['synboost']) for found in sets]
+            yield _mean(Measured(origin, 'synboost', 'none', rows[0]), rows)
+
+
+def _mean(entry: Measured, rows: Sequence[Mapping[str, float | None]]) -> Measured:
+    """Return mean and spread of the same figures of several trainings."""
+    mean: dict[str, float | None] = {}
+    spread = {}
+    for key in rows[0]:
+        values = [value for row in rows if (value := row[key]) is not None]
+        mean[key] = statistics.fmean(values) if len(values) == len(rows) else None
+        if len(values) == len(rows) > 1:
+            spread[key] = statistics.stdev(values)
+    origin = replace(entry.origin, seeds=len(rows))
+    return replace(entry, origin=origin, figures=mean, spread=spread)
 
 
 def _figures(row: Mapping[str, Any]) -> dict[str, float | None]:
