@@ -72,8 +72,8 @@ def add_papers_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``tables papers``."""
     parser.add_argument(
         '--results', type=Path, nargs='*', default=[], metavar='FILE',
-        help='.json files of evaluate, measure bundle, measure seeds, tables refinements and '
-        'tables synboost',
+        help='.json files of evaluate, measure bundle, measure seeds, ablation, tables '
+        'refinements and tables synboost',
     )  # fmt: skip
     parser.add_argument(
         '--trained', action='append', default=[], metavar='NETWORK=METHOD',

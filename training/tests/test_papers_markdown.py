@@ -148,6 +148,27 @@ def test_several_trainings_are_mean_and_spread(tmp_path: Path) -> None:
     assert '| SynBoost around erfnet_start, resynthesis, 3 seeds | fs_static |' in text
 
 
+def test_arms_of_an_ablation_stand_beside_their_methods(tmp_path: Path) -> None:
+    file = RESULTS / 'finetune_ablations.json'
+    text = _make(tmp_path / 'papers.md', '--results', file)
+    content = json.loads(file.read_text())
+
+    def of(table: str, arm: str) -> str:
+        runs = content['tables'][table]['arms'][arm]['runs'].values()
+        place, keys = 'FS_LostFound_full', ('auroc', 'ap', 'fpr95')
+        return _spread([content['runs'][run]['sets'][place]['energy'] for run in runs], *keys)
+
+    cells = _cells(text, '2: what style alignment adds', 'Energy')
+    assert cells[-2].startswith(of('aligners', 'none') + ' (')
+    first, second = cells[-1].split('<br>')
+    assert first.startswith(of('aligners', 'issa'))
+    assert second.startswith(of('k', 'K = 5'))
+    for k in (3, 7):
+        cell = _cells(text, '3: the number K', f'Ours (Energy), K = {k}')[-1]
+        assert cell.startswith(of('k', f'K = {k}') + ' (')
+    assert 'trained: head' not in text
+
+
 def test_who_has_seen_anomalies_does_not_stand_beside_who_has_not(tmp_path: Path) -> None:
     file = RESULTS / 'default_bundle.json'
     content = json.loads(file.read_text())

@@ -70,8 +70,8 @@ class Measured:
 def read_results(path: Path) -> list[Measured]:
     """Read the figures of a file that a command of the lab has written.
 
-    These are `evaluate`, `measure bundle`, `measure seeds`, `tables refinements` and `tables
-    synboost`.
+    These are `evaluate`, `measure bundle`, `measure seeds`, `ablation`, `tables refinements` and
+    `tables synboost`.
 
     Returns:
         None of them for a JSON file of another kind.
@@ -105,9 +105,9 @@ def read_results(path: Path) -> list[Measured]:
 def _kind(content: Any) -> Any:
     if not isinstance(content, dict):
         return None
-    by_name = {'seeds': _seeds, 'synboost': _synboost}.get(str(content.get('kind')))
-    if by_name is not None:
-        return by_name
+    by_kind = {'seeds': _seeds, 'synboost': _synboost, 'finetune_ablations': _ablations}
+    if content.get('kind') in by_kind:
+        return by_kind[content['kind']]
     if {'results', 'models', 'protocols'} <= set(content):
         return _evaluated
     if {'results', 'network', 'statistics_from'} <= set(content):
@@ -176,6 +176,43 @@ def _synboost(file: str, content: dict[str, Any]) -> Iterator[Measured]:
             )  # fmt: skip
             rows = [_figures(found[name]['synboost']) for found in sets]
             yield _mean(Measured(origin, 'synboost', 'none', rows[0]), rows)
+
+
+def _ablations(file: str, content: dict[str, Any]) -> Iterator[Measured]:
+    """Yield one arm for each table and method: the one that changes least."""
+    start, size = content['start'], content['size']
+    network = f'{start.get("bundle") or start.get("checkpoint")}, {content["schedule"]["steps"]}'
+    seen = set()
+    for table, found in content['tables'].items():
+        methods = set()
+        arms = sorted(found['arms'].items(), key=lambda arm: _changed(content, arm[1]['changes']))
+        for name, arm in arms:
+            recipe = content['schedule'] | arm['changes']
+            method = method_of({'kind': 'finetune', 'recipe': recipe})
+            runs = [content['runs'][key] for key in arm['runs'].values() if key in content['runs']]
+            same = tuple(arm['runs'].values())
+            if not runs or method in methods:
+                continue
+            methods.add(method)
+            if same in seen:
+                continue
+            seen.add(same)
+            origin = Origin(
+                file, f'{network} steps, {table}: {name}', 'cityscapes_mini/val', None, size, size,
+                trained=method,
+            )  # fmt: skip
+            yield _mean(Measured(origin, '', '', {}), [_figures(run) for run in runs])
+            for place in runs[0]['sets']:
+                pooled = replace(origin, set=place, protocol=POOLED)
+                for score in content['scores']:
+                    rows = [_figures(run['sets'][place][score]) for run in runs]
+                    yield _mean(Measured(pooled, score, 'none', {}), rows)
+
+
+def _changed(content: Mapping[str, Any], changes: Mapping[str, Any]) -> tuple[bool, int]:
+    """Order arms: the paper's own aligner first, then by how many keys of the schedule change."""
+    different = [key for key, value in changes.items() if content['schedule'].get(key) != value]
+    return changes.get('aligner') != 'issa', len(different)
 
 
 def _mean(entry: Measured, rows: Sequence[Mapping[str, float | None]]) -> Measured:
