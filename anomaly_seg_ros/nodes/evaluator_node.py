@@ -40,6 +40,8 @@ from anomaly_seg_ros.nodes.running import run_node
 _TICK = 0.05
 _NEVER = 3.0
 """Seconds after which an output that was never published is not waited for any more."""
+_SETTLE = 5.0
+"""Seconds for which the player's topics may take to connect, once the detector's have."""
 _TRUTH = {
     'none': (),
     'labels': (TRUE_LABELS,),
@@ -56,7 +58,8 @@ class EvaluatorNode(Node):
     It ends when the player has finished, when the service ``~/finish`` is called, after
     `idle_timeout`, or on an interrupt; it reports in every case. On ``~/processed`` it answers
     each complete frame with a header of its stamp; the topic appears once the detector's outputs
-    are connected, so a player in lock-step that waits for it loses no frame.
+    and what the player sends are connected, so a player in lock-step that waits for it loses no
+    frame, and every frame has the time of its image.
 
     Args:
         options: Keyword arguments of `rclpy.node.Node`.
@@ -97,7 +100,8 @@ class EvaluatorNode(Node):
         self._output_subscriptions = [
             self._subscribe(Image, self._output_topic(kind), kind) for kind in outputs
         ]
-        self._subscribe_inputs()
+        self._input_subscriptions = self._subscribe_inputs()
+        self._outputs_since: float | None = None
         self.create_service(Trigger, '~/finish', self._on_finish)
         self.create_timer(_TICK, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.get_logger().info(f'evaluating the outputs of {self._options.detector}')
@@ -128,16 +132,17 @@ class EvaluatorNode(Node):
         topics = {kind: self._output_topic(kind) for kind in kinds}
         return OutputRecorder(options.output_bag, options.output_bag_storage, topics)
 
-    def _subscribe_inputs(self) -> None:
+    def _subscribe_inputs(self) -> list[Any]:
         topic, kind = str(self.resolve_topic_name('image')), Image
         if self._options.image_transport == 'compressed':
             topic, kind = f'{topic}/compressed', CompressedImage
-        self._subscribe(kind, topic, IMAGE)
-        for truth, name in self._topics.items():
-            self._subscribe(Image, name, truth)
         self.create_subscription(
             String, f'{self._options.player}/status', self._on_status, latched_qos()
         )
+        return [
+            self._subscribe(kind, topic, IMAGE),
+            *(self._subscribe(Image, name, truth) for truth, name in self._topics.items()),
+        ]
 
     def _subscribe(self, message_class: Any, topic: str, kind: str) -> Any:
         """Subscribe to serialised messages: most are only stored, or never opened at all."""
@@ -230,24 +235,35 @@ class EvaluatorNode(Node):
             self._base -= unseen
             self._require_truth()
 
-    def _connect(self) -> None:
-        """Offer answers once all outputs are connected."""
-        for subscription in self._output_subscriptions:
-            count = (
-                subscription.get_publisher_count()
-                if hasattr(subscription, 'get_publisher_count')
-                else self.count_publishers(subscription.topic_name)  # Humble
-            )
-            if not count:
-                return
+    def _connect(self, now: float) -> None:
+        """Offer answers once all outputs are connected, and what the player sends.
+
+        A player knows of a subscription before that can hear it: images that are sent in between
+        come late, after their outputs, and tell no latency.
+        """
+        if not all(map(self._is_connected, self._output_subscriptions)):
+            self._outputs_since = None
+            return
+        self._outputs_since = self._outputs_since or now
+        if now - self._outputs_since < _SETTLE and not all(
+            self._is_connected(subscription)
+            for subscription in self._input_subscriptions
+            if self._status is None or subscription.topic_name in self._status.topics
+        ):
+            return
         self._processed = self.create_publisher(Header, '~/processed', image_qos(depth=10))
+
+    def _is_connected(self, subscription: Any) -> bool:
+        if hasattr(subscription, 'get_publisher_count'):
+            return bool(subscription.get_publisher_count())
+        return self.count_publishers(subscription.topic_name) > 0  # Humble
 
     def _tick(self) -> None:
         now = time.monotonic()
         if self._over:
             return
         if self._processed is None:
-            self._connect()
+            self._connect(now)
         if self._status is None:
             self._require_truth()
         if now - self._last_progress >= self._options.progress_period:

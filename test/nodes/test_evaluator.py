@@ -58,6 +58,24 @@ class Chain:
             image_qos(depth=50),
         )
 
+    def withhold(self, name: str) -> None:
+        """Publish this topic no longer."""
+        self._client.node.destroy_publisher(self._publishers.pop(name))
+
+    def offer(self, name: str) -> None:
+        """Publish it again."""
+        self._publishers[name] = self._client.node.create_publisher(
+            Image, TOPICS[name], image_qos(depth=20)
+        )
+
+    def is_heard(self) -> bool:
+        """Tell whether an evaluator hears everything, answering or not."""
+        return all(count == 1 for name, count in self._matches().items() if name != 'processed')
+
+    def answers_are_offered(self) -> bool:
+        """Tell whether an evaluator answers."""
+        return self._matches()['processed'] == 1
+
     def is_alone(self) -> bool:
         """Tell whether there is no evaluator; one that was killed stays for 20 s."""
         return set(self._matches().values()) == {0}
@@ -183,6 +201,17 @@ def test_figures_losses_and_answers_of_a_replay(chain: Chain, tmp_path: Path) ->
     assert found['complete'] is True
     assert found['latency_ms']['p50'] > 0
     assert 'frames    3 of 5 (1 skipped, 1 lost)' in evaluator.text
+
+
+def test_answers_are_offered_once_images_are_heard(chain: Chain, tmp_path: Path) -> None:
+    chain.withhold('image')
+    chain.tell(PLAYING, truth=('image', 'true_labels', 'true_anomaly'))
+    with NodeProcess('evaluator', output=tmp_path / 'figures.json'):
+        until(chain.is_heard, 30.0)
+        time.sleep(0.5)
+        assert not chain.answers_are_offered()
+        chain.offer('image')
+        chain.connect()
 
 
 def test_without_ground_truth_only_times_are_told(chain: Chain, tmp_path: Path) -> None:
