@@ -145,7 +145,8 @@ def test_several_trainings_are_mean_and_spread(tmp_path: Path) -> None:
         for place, column in (('FS_LostFound_full', -2), ('fs_static', -1)):
             cell = _cells(text, '2: ablation, mean', name)[column]
             assert cell.startswith(_spread([s[place]['synboost'] for s in seeds], 'ap', 'fpr95'))
-    assert '| SynBoost around erfnet_start, resynthesis, 3 seeds | fs_static |' in text
+    network = 'SynBoost around erfnet_start, 1200 steps'
+    assert f'| {network}, resynthesis, 3 seeds | fs_static |' in text
 
 
 def test_arms_of_an_ablation_stand_beside_their_methods(tmp_path: Path) -> None:

@@ -164,6 +164,9 @@ def _seeds(file: str, content: dict[str, Any]) -> Iterator[Measured]:
 
 
 def _synboost(file: str, content: dict[str, Any]) -> Iterator[Measured]:
+    steps = sorted({run['steps'] for run in content['runs'].values()})
+    length = ' to '.join(map(str, dict.fromkeys((steps[0], steps[-1]))))
+    network = f'SynBoost around {content["segmenter"]}, {length} steps'
     for variant, seeds in content['variants'].items():
         # The ensemble that is learnt end to end is in no table.
         if variant not in SYNBOOST:
@@ -171,8 +174,8 @@ def _synboost(file: str, content: dict[str, Any]) -> Iterator[Measured]:
         sets = [found['sets'] for found in seeds.values()]
         for name in sets[0]:
             origin = Origin(
-                file, f'SynBoost around {content["segmenter"]}', name, None, content['size'],
-                content['size'], POOLED, trained=SYNBOOST[variant],
+                file, network, name, None, content['size'], content['size'], POOLED,
+                trained=SYNBOOST[variant],
             )  # fmt: skip
             rows = [_figures(found[name]['synboost']) for found in sets]
             yield _mean(Measured(origin, 'synboost', 'none', rows[0]), rows)
