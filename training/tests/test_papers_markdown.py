@@ -84,8 +84,8 @@ def test_what_evaluate_stored_stands_beside_its_method(evaluated: Path, tmp_path
     assert cell.startswith(f'{figures} (')
     mark = cell.partition('(')[2].rstrip(')')
     assert (
-        f'| {mark} | evaluated.json | random, mean with mirror image | RoadAnomaly | 2 | 24x16 | '
-        '32x16 | fishyscapes |' in text
+        f'| {mark} | evaluated.json | random, mean with mirror image | FS_LostFound_full (2), '
+        'fs_static (2), RoadAnomaly (2) | 24x16 | 32x16 | fishyscapes |' in text
     )
     assert 'Road Anomaly in the paper: all, 60 images; RoadAnomaly: ' in text
     assert _cells(text, '4: methods on Road Anomaly', 'Max Logit (ML)')[-1] == '—'
@@ -146,7 +146,7 @@ def test_several_trainings_are_mean_and_spread(tmp_path: Path) -> None:
             cell = _cells(text, '2: ablation, mean', name)[column]
             assert cell.startswith(_spread([s[place]['synboost'] for s in seeds], 'ap', 'fpr95'))
     network = 'SynBoost around erfnet_start, 1200 steps'
-    assert f'| {network}, resynthesis, 3 seeds | fs_static |' in text
+    assert f'| {network}, resynthesis, 3 seeds | FS_LostFound_full, fs_static |' in text
 
 
 def test_arms_of_an_ablation_stand_beside_their_methods(tmp_path: Path) -> None:

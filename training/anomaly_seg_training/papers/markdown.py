@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.papers.measured import Measured, Origin
@@ -68,40 +69,45 @@ class _Page:
         self._tables = tables
         self._measured = measured
         self._trained = trained
-        self._marks: dict[Origin, str] = {}
+        # Letter, and images of each set, of where figures come from; the set is said by columns.
+        self._marks: dict[Origin, tuple[str, dict[str, int | None]]] = {}
 
     def lines(self, command: str, files: Sequence[str]) -> Iterator[str]:
-        bodies = list(self._bodies())
         yield from (
             '# The tables of the papers, and ours',
             '',
             f'Made by `{command}`',
             "from the papers' figures as printed and from stored results: edit neither by hand.",
             '',
-            'What was measured here has a letter that says where it comes from. It stands beside',
-            'a method because score and refinement are the same; network, training data and often',
-            "the images are others, as the notes say. Methods called Ours are the papers'. OoD:",
-            'whether a method is trained with anomalies, as far as the paper says.',
-            f'Mean ± standard deviation where several trainings were measured. {NONE}: none.',
-            '',
-            '| | file | network | set | images | images at | network at | protocol |',
-            '|---|---|---|---|---|---|---|---|',
+            'What was measured here has a letter that says at the end of this page where it comes',
+            'from. It stands beside a method because score and refinement are the same; network,',
+            'training data and often the images are others, as the notes say. Methods called Ours',
+            "are the papers'. OoD: whether a method is trained with anomalies, as far as the",
+            'paper says. Mean ± standard deviation where several trainings were measured.',
+            f'{NONE}: none.',
         )
-        for origin, mark in self._marks.items():
-            network = [origin.model, self._method(origin)]
-            network += [f'mean with {origin.passes}'] if origin.passes else []
-            network += [f'{origin.seeds} seeds'] if origin.seeds > 1 else []
-            yield _row(
-                mark, origin.file, ', '.join(filter(None, network)), origin.set,
-                'not stored' if origin.images is None else str(origin.images), origin.size,
-                origin.network_size, origin.protocol or 'one confusion matrix',
-            )  # fmt: skip
+        yield from self._bodies()
+        yield from ('', '## Not measured yet', '')
+        yield from self._missing()
+        yield from ('', '## Where the figures come from', '')
+        yield from self._legend()
         used = {origin.file for origin in self._marks}
         if unused := [file for file in files if file not in used]:
             yield from ('', f'Nothing for these tables in: {", ".join(unused)}.')
-        yield from bodies
-        yield from ('', '## Not measured yet', '')
-        yield from self._missing()
+
+    def _legend(self) -> Iterator[str]:
+        heads = ('', 'file', 'network', 'sets (images)', 'images at', 'network at', 'protocol')
+        yield _row(*heads)
+        yield _row(*('---' for _ in heads)).replace(' ', '')
+        for origin, (mark, sets) in self._marks.items():
+            network = [origin.model, self._method(origin)]
+            network += [f'mean with {origin.passes}'] if origin.passes else []
+            network += [f'{origin.seeds} seeds'] if origin.seeds > 1 else []
+            shown = (f'{name} ({number})' if number else name for name, number in sets.items())
+            yield _row(
+                mark, origin.file, ', '.join(filter(None, network)), ', '.join(shown), origin.size,
+                origin.network_size, origin.protocol or 'one confusion matrix',
+            )  # fmt: skip
 
     def _bodies(self) -> Iterator[str]:
         paper = ''
@@ -171,7 +177,10 @@ class _Page:
         return f'{" / ".join(texts)} ({self._mark(entry)})'
 
     def _mark(self, entry: Measured) -> str:
-        return self._marks.setdefault(entry.origin, _letters(len(self._marks)))
+        origin = replace(entry.origin, set='', images=None)
+        mark, sets = self._marks.setdefault(origin, (_letters(len(self._marks)), {}))
+        sets[entry.origin.set] = entry.origin.images
+        return mark
 
     def _missing(self) -> Iterator[str]:
         said = set()
