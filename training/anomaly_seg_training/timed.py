@@ -28,7 +28,8 @@ class TimedModule(lightning.LightningModule):
         steps: The run ends here or when the time is up, whichever comes first.
         seed: Of all draws.
         max_minutes: Time limit, None for none.
-        ema: Decay of the averaged weights; it starts lower, so that first steps are forgotten.
+        ema: Decay of the averaged weights; after t steps (1 + t) / (10 + t) at most, so that first
+            steps are forgotten.
     """
 
     def __init__(self, steps: int, seed: int, max_minutes: float | None, ema: float) -> None:
