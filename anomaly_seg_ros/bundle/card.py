@@ -18,6 +18,7 @@ from anomaly_seg_ros.bundle.entries import (
     read_calibration,
     read_classes,
     read_preprocessing,
+    read_shrinkage,
     read_size,
     read_statistics,
 )
@@ -34,6 +35,7 @@ from anomaly_seg_ros.refinement.names import (
     output_names,
     parse_refinement,
 )
+from anomaly_seg_ros.refinement.shrinkage import NO_SHRINKAGE, Shrinkage
 from anomaly_seg_ros.size import Size
 
 FORMAT_VERSION = 1
@@ -63,6 +65,7 @@ class Card:
         score_range: (low, high) of `output` for display, from normal data.
         calibration: Per output at least ``threshold``, ``method`` and ``score_range`` (low,
             high), with what they were found on.
+        shrinkage: How far the class statistics are drawn together before scores are standardised.
         resynthesis: The networks of a re-synthesis detector, None for a segmenter with scores.
         licence: Free texts by topic.
         training: How it was trained.
@@ -94,6 +97,7 @@ class Card:
     refinements: tuple[str, ...] = (NONE,)
     refinement: str = NONE
     calibration: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shrinkage: Shrinkage = NO_SHRINKAGE
     resynthesis: ResynthesisSpec | None = None
 
     def __post_init__(self) -> None:
@@ -231,6 +235,7 @@ class Card:
             refinements=fields.texts('refinements') if fields.has('refinements') else (NONE,),
             refinement=fields.text('refinement') if fields.has('refinement') else NONE,
             calibration=read_calibration(fields),
+            shrinkage=read_shrinkage(fields),
             resynthesis=(
                 ResynthesisSpec.from_fields(fields.child('resynthesis'))
                 if fields.has('resynthesis')
@@ -273,6 +278,8 @@ class Card:
             'measured': self.measured,
             'hashes': self.hashes,
         }
+        if self.shrinkage:
+            content['shrinkage'] = {'mean': self.shrinkage.mean, 'std': self.shrinkage.std}
         if self.resynthesis is not None:
             content['resynthesis'] = self.resynthesis.to_json()
         return content

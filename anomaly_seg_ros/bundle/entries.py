@@ -11,6 +11,8 @@ from anomaly_seg_ros.bundle.errors import BundleError
 from anomaly_seg_ros.bundle.fields import Fields, plain_name
 from anomaly_seg_ros.bundle.preprocessing import Preprocessing
 from anomaly_seg_ros.classes import ClassSet
+from anomaly_seg_ros.refinement.names import RefinementError
+from anomaly_seg_ros.refinement.shrinkage import NO_SHRINKAGE, Shrinkage
 from anomaly_seg_ros.size import Size, SizeError
 
 
@@ -141,6 +143,19 @@ def read_statistics(parent: Fields, classes: int) -> dict[str, Any] | None:
             raise BundleError(msg)
         tables[score] = {'count': list(counts), 'mean': list(mean), 'std': list(std)}
     return tables
+
+
+def read_shrinkage(parent: Fields) -> Shrinkage:
+    """Read how far statistics are drawn together; cards without the key leave them alone."""
+    if not parent.has('shrinkage'):
+        return NO_SHRINKAGE
+    fields = parent.child('shrinkage')
+    mean, std = fields.number('mean'), fields.number('std')
+    fields.finish()
+    try:
+        return Shrinkage(mean, std)
+    except RefinementError as error:
+        raise BundleError(f'the card: {error}') from error  # noqa: EM102
 
 
 def read_calibration(parent: Fields) -> dict[str, dict[str, Any]]:

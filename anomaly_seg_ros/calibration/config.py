@@ -10,6 +10,7 @@ from typing import Any
 
 from anomaly_seg_ros.cleanup import CleanupConfig
 from anomaly_seg_ros.errors import AnomalySegError
+from anomaly_seg_ros.refinement.shrinkage import Shrinkage
 
 PIXEL, FRAME = 'pixel', 'frame'
 LEVELS = (PIXEL, FRAME)
@@ -82,6 +83,7 @@ class CalibrationConfig:
             taken from; the rest, which they know nothing of, gives the thresholds. Above 0, below
             1.
         keep_statistics: Leave the card's class statistics as they are.
+        shrinkage: How far class statistics are drawn together from now on; None as the card says.
 
     Raises:
         CalibrationError: A value lies outside its range.
@@ -95,6 +97,7 @@ class CalibrationConfig:
     max_frames: int | None = None
     statistics_share: float = 0.25
     keep_statistics: bool = False
+    shrinkage: Shrinkage | None = None
 
     def __post_init__(self) -> None:
         """Check every field."""

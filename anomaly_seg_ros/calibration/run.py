@@ -84,6 +84,8 @@ def calibrate(
     plan = FramePlan.make(source, config)
     check_frames(plan.thresholds, config.promise)
     card, fresh = bundle.card, not config.keep_statistics
+    if config.shrinkage is not None:
+        card = replace(card, shrinkage=config.shrinkage)
     runs = plan.runs if fresh else plan.runs - plan.statistics
     if fresh:
         card = replace(card, statistics=_statistics(bundle, plan, load, lambda: progress(runs)))
@@ -94,6 +96,7 @@ def calibrate(
             progress(runs)
         engine_name, device = engine.name, engine.device
     entries = found.entries()
+    fresh = fresh or card.shrinkage != bundle.card.shrinkage
     card = _updated(card, entries, fresh=fresh)
     return Calibration(
         card=card,
@@ -253,7 +256,7 @@ def _loaded(load: Loader, bundle: Bundle) -> Iterator[Engine]:
 
 
 def _updated(card: Card, entries: dict[str, dict[str, Any]], *, fresh: bool) -> Card:
-    """Return the card with new entries, without old ones that rest on replaced statistics."""
+    """Return the card with new entries, without old ones that were standardised otherwise."""
     kept = {
         name: entry
         for name, entry in card.calibration.items()

@@ -27,6 +27,7 @@ from anomaly_seg_ros.cleanup import CleanupConfig
 from anomaly_seg_ros.cli.source_options import add_source_arguments, source_options
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.files import write_json
+from anomaly_seg_ros.refinement import Shrinkage
 from anomaly_seg_ros.sources import open_source
 
 
@@ -100,6 +101,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         '--keep-statistics', action='store_true', help="keep the bundle's class statistics"
     )
+    what.add_argument(
+        '--shrinkage',
+        type=float,
+        nargs=2,
+        metavar=('MEAN', 'STD'),
+        help='how far class statistics are drawn together before they standardise, each 0 (as '
+        "SML) to 1 (default: the bundle's, in most of them 0 0)",
+    )
     add_source_arguments(parser)
     engine = parser.add_argument_group('what runs the detector')
     engine.add_argument('--engine', default='auto', help='auto, onnxruntime or torch')
@@ -129,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
         max_frames=args.max_frames,
         statistics_share=args.statistics_share,
         keep_statistics=args.keep_statistics,
+        shrinkage=None if args.shrinkage is None else Shrinkage(*args.shrinkage),
     )
     bundle = Bundle.open(args.bundle)
     check_target(bundle, args.out)

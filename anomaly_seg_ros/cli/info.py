@@ -68,7 +68,11 @@ def _lines(bundle: Bundle) -> Iterator[str]:
 
 def _statistics(card: Card) -> str:
     if card.statistics:
-        return f'of {", ".join(card.statistics)}'
+        text = f'of {", ".join(card.statistics)}'
+        if card.shrinkage:
+            shrinkage = card.shrinkage
+            text += f', shrinkage {shrinkage.mean:g} of means, {shrinkage.std:g} of deviations'
+        return text
     if any(SML in parse_refinement(refinement) for refinement in card.refinements):
         return f'none: refinements with {SML} need them, run anomaly-seg calibrate'
     return 'none'

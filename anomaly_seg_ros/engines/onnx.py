@@ -58,8 +58,9 @@ class OnnxEngine:
         self._path = bundle.file('graph')
         self._graph: OnnxGraph | None = OnnxGraph(self._path)
         self._threads = threads
+        card = self.card
         self._statistics = statistics_table(
-            self.card.statistics, self.card.scores, len(self.card.classes)
+            card.statistics, card.scores, len(card.classes), card.shrinkage
         )
         self._sessions: OrderedDict[tuple[str, ...], Any] = OrderedDict()
         available = onnxruntime.get_available_providers()

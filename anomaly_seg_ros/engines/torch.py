@@ -53,7 +53,9 @@ class TorchEngine:
         detector = create_detector(bundle)
         try:
             self._detector: Detector | None = detector.eval().to(self.device)
-            table = statistics_table(card.statistics, card.scores, len(card.classes))
+            table = statistics_table(
+                card.statistics, card.scores, len(card.classes), card.shrinkage
+            )
             self._statistics = torch.from_numpy(table).to(self.device)
         except RuntimeError as error:
             msg = f'the model does not fit on {self.device}: {str(error).splitlines()[0][:200]}'

@@ -18,6 +18,7 @@ from anomaly_seg_ros.refinement.names import (
     parse_refinement,
     split_output,
 )
+from anomaly_seg_ros.refinement.shrinkage import NO_SHRINKAGE, Shrinkage
 from anomaly_seg_ros.refinement.statistics import (
     ClassMoments,
     ClassStatistics,
@@ -26,11 +27,13 @@ from anomaly_seg_ros.refinement.statistics import (
 
 __all__ = [
     'NONE',
+    'NO_SHRINKAGE',
     'REFINEMENTS_DEFAULT',
     'STEPS',
     'ClassMoments',
     'ClassStatistics',
     'RefinementError',
+    'Shrinkage',
     'join_steps',
     'needs_statistics',
     'output_name',

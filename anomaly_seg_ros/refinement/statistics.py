@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.refinement.names import RefinementError
+from anomaly_seg_ros.refinement.shrinkage import NO_SHRINKAGE, Shrinkage
 
 MIN_STD = 1e-6
 MIN_RELATIVE_STD = 1e-3
@@ -212,13 +213,15 @@ def statistics_table(
     statistics: Mapping[str, Mapping[str, Sequence[float]]] | None,
     scores: Sequence[str],
     num_classes: int,
+    shrinkage: Shrinkage = NO_SHRINKAGE,
 ) -> NDArray[np.float32]:
     """Return the class statistics as a detector takes them.
 
     Args:
-        statistics: Of a card: per score the lists ``mean`` and ``std``.
+        statistics: Of a card: per score the lists ``count``, ``mean`` and ``std``.
         scores: The detector's scores, in its order.
         num_classes: C.
+        shrinkage: How far they are drawn together.
 
     Returns:
         (S, 2, C) float32: per score the means and the standard deviations; 0 and 1, which change
@@ -228,5 +231,5 @@ def statistics_table(
     table[:, 1] = 1
     for row, score in zip(table, scores, strict=True):
         if statistics is not None and score in statistics:
-            row[0], row[1] = statistics[score]['mean'], statistics[score]['std']
+            row[0], row[1] = shrinkage.apply(statistics[score])
     return table

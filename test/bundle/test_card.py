@@ -22,6 +22,7 @@ from anomaly_seg_ros.bundle import (
     WeightsFile,
 )
 from anomaly_seg_ros.classes import CITYSCAPES
+from anomaly_seg_ros.refinement import Shrinkage
 from anomaly_seg_ros.size import Size
 
 
@@ -58,6 +59,7 @@ def full_card() -> Card:
                 'frames': 100,
             },
         },
+        shrinkage=Shrinkage(0.5, 0.75),
     )
 
 
@@ -67,6 +69,7 @@ def small_card() -> Card:
 
 
 LATER_KEYS = ('refinements', 'refinement', 'calibration')
+OPTIONAL_KEYS = ('shrinkage',)
 
 
 @pytest.mark.parametrize('card', [full_card(), small_card()], ids=['full', 'small'])
@@ -76,11 +79,16 @@ def test_there_and_back(card: Card) -> None:
 
 
 def test_every_key_is_needed() -> None:
-    for key in sorted(set(full_card().to_json()) - set(LATER_KEYS)):
+    for key in sorted(set(full_card().to_json()) - {*LATER_KEYS, *OPTIONAL_KEYS}):
         content = full_card().to_json()
         del content[key]
         with pytest.raises(BundleError, match=f"card.json has no key '{key}'"):
             Card.from_json(content, 'card.json')
+
+
+def test_statistics_that_are_not_drawn_together_need_no_key() -> None:
+    assert 'shrinkage' not in small_card().to_json()
+    assert not Card.from_json(small_card().to_json()).shrinkage
 
 
 def test_cards_from_before_refinements_are_read() -> None:
@@ -118,6 +126,8 @@ def test_unknown_keys_are_refused(place: tuple[str, ...]) -> None:
 STATISTICS: dict[str, Any] = {'count': [1] * 19, 'mean': [0.0] * 19, 'std': [1.0] * 19}
 CALIBRATION = {'threshold': 1.0, 'method': 'quantile', 'score_range': [0, 1]}
 WRONG: list[tuple[str, Any, str]] = [
+    ('shrinkage', {'mean': 0.5}, "no key 'std'"),
+    ('shrinkage', {'mean': 0.5, 'std': 2}, 'received the shrinkage 2.0 of the std'),
     ('format_version', 2, 'has format version 2, expected 1: export the bundle again'),
     ('format_version', True, "'format_version' = True, expected a whole number"),
     ('name', 3, "'name' = 3, expected a text"),

@@ -23,6 +23,7 @@ from anomaly_seg_ros.calibration import (
 from anomaly_seg_ros.calibration.frames import FramePlan
 from anomaly_seg_ros.classes import CITYSCAPES
 from anomaly_seg_ros.cleanup import CleanupConfig
+from anomaly_seg_ros.refinement import Shrinkage
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources import SourceFrame
 
@@ -248,6 +249,19 @@ def test_statistics_can_be_kept() -> None:
     assert 'b+sml' in result.card.calibration
     with pytest.raises(CalibrationError, match=r'no class statistics for a\+sml to keep'):
         calibrated(Drive(120), config)
+
+
+def test_other_shrinkage_makes_old_thresholds_of_standardised_scores_void() -> None:
+    table = {'count': [1] * 19, 'mean': [5.0] * 19, 'std': [2.0] * 19}
+    config = CalibrationConfig(Promise(0.01), keep_statistics=True, shrinkage=Shrinkage(0.5, 0.75))
+    entries = {'b': OLD, 'b+sml': OLD}
+    result, _ = calibrated(Drive(120), config, statistics={'a': table}, calibration=entries)
+    assert result.card.shrinkage == Shrinkage(0.5, 0.75)
+    assert result.card.statistics == {'a': table}
+    assert set(result.card.calibration) == {'a', 'a+sml', 'b'}
+    # What a card says stays where nothing else is asked for.
+    again, _ = calibrated(Drive(120), shrinkage=Shrinkage(0.25, 0.0))
+    assert again.card.shrinkage == Shrinkage(0.25, 0.0)
 
 
 def test_correlated_frames_are_reported() -> None:

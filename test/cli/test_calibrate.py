@@ -19,6 +19,7 @@ from support.tiny_bundle import build_tiny_bundle, stripes
 
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.cli.main import main
+from anomaly_seg_ros.refinement import Shrinkage
 
 pytest.importorskip('onnxruntime')
 
@@ -97,6 +98,16 @@ def test_refinements_can_be_used_after_calibration(
         assert 0 < np.mean(shares[15:]) <= 0.02
 
 
+def test_statistics_are_drawn_together_when_asked_to(drive: Path, bundle: Path) -> None:
+    words = [drive, '--bundle', bundle, '--false-positive-rate', 0.01]
+    assert calibrate(*words, '--shrinkage', 0.5, 0.75) == 0
+    assert Bundle.open(bundle).card.shrinkage == Shrinkage(0.5, 0.75)
+    assert calibrate(*words) == 0
+    assert Bundle.open(bundle).card.shrinkage == Shrinkage(0.5, 0.75)
+    assert calibrate(*words, '--shrinkage', 0, 0) == 0
+    assert not Bundle.open(bundle).card.shrinkage
+
+
 def test_a_calibrated_copy(drive: Path, bundle: Path, tmp_path: Path) -> None:
     card = (bundle / 'card.json').read_bytes()
     out = tmp_path / 'copy'
@@ -145,6 +156,7 @@ def test_without_pytorch(drive: Path, bundle: Path) -> None:
         (['--frames', '9'], '7 frames are left .* at least 37: add frames'),
         (['--level', 'frame'], '45 frames are left .* at the level frame .* at least 299'),
         (['--every', '0'], 'every 0 frames'),
+        (['--shrinkage', '0.5', '2'], 'the shrinkage 2.0 of the std, expected 0 to 1'),
         (['--hysteresis', '1'], 'hysteresis 1.0, expected a share'),
         (['--min-area', '-1'], 'min_area -1'),
         (['--out', __file__], 'exists and is no bundle'),

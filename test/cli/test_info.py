@@ -54,6 +54,11 @@ def test_what_was_calibrated_is_named(
     assert main(['info', str(copy)]) == 0
     text = capsys.readouterr().out
     assert re.search('^  statistics +of max_logit$', text, re.MULTILINE)
+    content['shrinkage'] = {'mean': 0.5, 'std': 0.75}
+    (copy / 'card.json').write_text(json.dumps(content))
+    assert main(['info', str(copy)]) == 0
+    drawn = 'shrinkage 0.5 of means, 0.75 of deviations'
+    assert f'of max_logit, {drawn}' in capsys.readouterr().out
     assert re.search(r'^  calibrated +max_logit\+sml: threshold 2.5$', text, re.MULTILINE)
 
 

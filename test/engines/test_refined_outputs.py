@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from anomaly_seg_ros.bundle import Bundle, write_bundle
 from anomaly_seg_ros.engines import Engine, EngineError, load_engine
 from anomaly_seg_ros.engines.base import check_finite
-from anomaly_seg_ros.refinement import output_name
+from anomaly_seg_ros.refinement import Shrinkage, output_name
 
 pytest.importorskip('torch')
 pytest.importorskip('onnxruntime')
@@ -101,6 +102,22 @@ def test_calibrating_only_rewrites_the_card(
     np.testing.assert_allclose(found['entropy+sml'], (found['entropy'] - 0.5) / 0.25, atol=1e-4)
     engine.warm_up(bundle.card.input_size)
     engine.close()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_statistics_are_drawn_together_as_the_card_says(name: str, refined_bundle: Bundle) -> None:
+    """Of all deviations one is left, and every mean lies half of the way to the common one."""
+    card = replace(refined_bundle.card, shrinkage=Shrinkage(0.5, 1.0))
+    engine = load_engine(name, Bundle(refined_bundle.path, card), threads=1)
+    found = engine.run(picture(1, 48, 64), ('labels', 'max_logit', 'max_logit+sml'))
+    engine.close()
+    table = card.statistics['max_logit']
+    count, mean, std = (np.array(table[key]) for key in ('count', 'mean', 'std'))
+    common = (count * mean).sum() / count.sum()
+    within = np.sqrt((count * std**2).sum() / count.sum())
+    expected = (found['max_logit'] - (mean[found['labels']] + common) / 2) / within
+    assert np.ptp(mean) > 0.1
+    np.testing.assert_allclose(found['max_logit+sml'], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('wrong', [np.nan, np.inf, -np.inf])

@@ -28,6 +28,7 @@ from anomaly_seg_training.run_settings import (
     run_settings,
 )
 from anomaly_seg_training.seeds_command import add_measure_seeds
+from anomaly_seg_training.shrinkage_command import add_shrinkage_table
 from anomaly_seg_training.stages_command import add_stages_arguments
 from anomaly_seg_training.submission_command import add_submission
 from anomaly_seg_training.synboost_command import add_synboost, add_synboost_table
@@ -123,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
     tables_command.add_papers_arguments(papers)
     add_synboost_table(table_kinds)
+    add_shrinkage_table(table_kinds)
     ablations = table_kinds.add_parser('ablations', help='the tables of `ablation`')
     tables_command.add_ablations_arguments(ablations)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_ros.classes import ClassSet
 from anomaly_seg_ros.engines.base import LABELS
-from anomaly_seg_ros.refinement import output_names, split_output
+from anomaly_seg_ros.refinement import NO_SHRINKAGE, Shrinkage, output_names, split_output
 from anomaly_seg_ros.refinement.chain import RefinedScores
 from anomaly_seg_ros.refinement.statistics import ClassStatistics, statistics_table
 from anomaly_seg_ros.refinement.vde import VdeConfig
@@ -50,6 +50,7 @@ class Refiner:
         statistics: Class statistics by score.
         classes: For the number of classes and which are drivable.
         vde: Threshold and amounts of VDE.
+        shrinkage: How far the statistics are drawn together.
     """
 
     def __init__(
@@ -59,12 +60,13 @@ class Refiner:
         statistics: Mapping[str, Mapping[str, Sequence[float]]],
         classes: ClassSet,
         vde: VdeConfig | None = None,
+        shrinkage: Shrinkage = NO_SHRINKAGE,
     ) -> None:
         self.scores = tuple(scores)
         self.outputs = output_names(self.scores, tuple(refinements))
         self._drivable = classes.drivable
         self._vde = vde
-        table = statistics_table(statistics, self.scores, len(classes))
+        table = statistics_table(statistics, self.scores, len(classes), shrinkage)
         self._statistics = torch.from_numpy(table)
 
     @torch.inference_mode()

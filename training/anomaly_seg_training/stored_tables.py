@@ -56,6 +56,10 @@ def markdown_of(content: dict[str, Any]) -> Markdown:
         from anomaly_seg_training.synboost.ablation import markdown as synboost
 
         return synboost
+    if kind == 'shrinkage':
+        from anomaly_seg_training.shrinkage_table import markdown as shrinkage
+
+        return shrinkage
     from anomaly_seg_training.refinement_markdown import markdown as refinements
 
     return refinements

@@ -159,7 +159,7 @@ def _hash(bundle: Bundle, description: dict[str, Any]) -> str:
     """Hash the files and what of the card changes scores; thresholds do not."""
     card = bundle.card.to_json()
     keys = ('segmenter', 'classes', 'preprocessing', 'input_size', 'statistics', 'hashes')
-    # Cards of segmenters have no such key, and their hashes stay what they were.
-    content = {key: card[key] for key in (*keys, 'resynthesis') if key in card}
+    # Most cards have no such keys, and their hashes stay what they were.
+    content = {key: card[key] for key in (*keys, 'resynthesis', 'shrinkage') if key in card}
     content['run'] = {key: description[key] for key in ('flip', 'zooms', 'fusion')}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

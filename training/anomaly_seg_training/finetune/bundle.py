@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.refinement import Shrinkage
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.export import draft_card, read_run, write_calibrated_bundle
 from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -43,5 +44,6 @@ def write_finetuned_bundle(run: Path, data: Path, out: Path, threads: int = 0) -
         input_size=size,
         licence={**start.licence, **recipe.licence},
         training={**about, 'recipe': recipe.as_dict()},
+        shrinkage=Shrinkage(**recipe.shrinkage),
     )
     return write_calibrated_bundle(start.network, card, recipe.shares, data, out, threads)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anomaly_seg_ros.models import MAX_OCTAVES
+from anomaly_seg_ros.refinement import RefinementError, Shrinkage
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_training.alignment import ALIGNERS
 from anomaly_seg_training.data import READERS
@@ -84,6 +85,8 @@ class FinetuneRecipe(Recipe):
         ema: Decay of averaged weights, which are exported then; 0 exports the trained ones. After
             t steps it is at most (1 + t) / (10 + t): in 630 steps, all above 0.986 are alike.
         start_share: Share of the start's weights in those that are exported, see `blending.Blend`.
+        shrinkage: Of the bundle: how far class statistics are drawn together before scores are
+            standardised, ``mean`` and ``std``, each 0 (as SML) to 1.
         gradient_clip: Largest norm of the gradient.
         precision: Lightning's precision, ``32-true`` or for GPUs ``16-mixed``, ``bf16-mixed``.
         validation: Data set -> options of its reader, the labelled frames that are measured on.
@@ -140,6 +143,7 @@ class FinetuneRecipe(Recipe):
     weight_decay: float = 0.01
     ema: float = 0.0
     start_share: float = 0.0
+    shrinkage: dict[str, float] = field(default_factory=dict)
     gradient_clip: float = 5.0
     precision: str = '32-true'
     validation: dict[str, dict[str, Any]] = field(
@@ -192,6 +196,11 @@ class FinetuneRecipe(Recipe):
             drawn = getattr(self, key).get('drawn', 0)
             good = isinstance(drawn, int) and 0 <= drawn <= 10_000
             require(good, key, getattr(self, key), "'drawn' from 0 to 10000")
+        try:
+            Shrinkage(**self.shrinkage)
+        except (RefinementError, TypeError) as error:
+            msg = f"recipe key 'shrinkage': expected mean and std, each 0 to 1 ({error})"
+            raise RecipeError(msg) from error
         self.require_at_least(1, 'batch', 'steps', 'epoch_steps')
         self.require_positive('learning_rate', 'temperature', 'gradient_clip', 'stream_gain')
         self.require_share('rare_share', 'warm_up', 'pseudo_labels')

@@ -39,7 +39,7 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
 ) -> None:
     content = RECIPE | {
         'proxies': proxies, 'steps': 2, 'trained': 'last', 'validation_epochs': 0,
-        'licence': {'start': 'free'},
+        'licence': {'start': 'free'}, 'shrinkage': {'mean': 0.5, 'std': 0.75},
     }  # fmt: skip
     config = tmp_path / 'recipe.yaml'
     config.write_text(yaml.safe_dump(content))
@@ -51,6 +51,7 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
     assert main([*arguments, '--checkpoint', str(streetnet_weights), '--out', str(first)]) == 0
     card = Bundle.open(first / 'bundle').card
     assert card.threshold is not None
+    assert (card.shrinkage.mean, card.shrinkage.std) == (0.5, 0.75)
     assert card.training['recipe']['loss'] == 'topk_ovr'
     assert card.licence == {'start': 'free'}
     bundle = ['--bundle', str(first / 'bundle'), '--no-bundle']

@@ -59,6 +59,8 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         ({'aligner': 'gan'}, "recipe key 'aligner': received 'gan', expected one of"),
         ({'ema': 1.0}, "recipe key 'ema': received 1.0, expected 0 to less than 1"),
         ({'start_share': -0.1}, "recipe key 'start_share': received -0.1, expected 0 to less"),
+        ({'shrinkage': {'mean': 2.0}}, "recipe key 'shrinkage': expected mean and std, each"),
+        ({'shrinkage': {'median': 0.5}}, "recipe key 'shrinkage': expected mean and std, each"),
         ({'stream_octaves': 0}, "recipe key 'stream_octaves': received 0, expected 1 to 4"),
         ({'stream_octaves': 5}, "recipe key 'stream_octaves': received 5, expected 1 to 4"),
         (

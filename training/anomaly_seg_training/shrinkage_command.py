@@ -1,0 +1,62 @@
+# Copyright 2026 The anomaly_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""``anomaly-seg-lab tables shrinkage``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_SHARES = '0,0.25,0.5,0.75,1'
+
+
+def add_shrinkage_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``shrinkage`` to the parsers of ``tables``."""
+    parser = kinds.add_parser(
+        'shrinkage', help='how far to draw class statistics together, on data to tune on'
+    )
+    parser.add_argument(
+        '--bundle', action='append', required=True, help='a bundle; given once for each seed'
+    )
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    parser.add_argument('--score', default='max_logit', help='default: %(default)s')
+    parser.add_argument('--refinement', default='sml+suppress+smooth', help='default: %(default)s')
+    for name, what in (('--means', 'means'), ('--stds', 'standard deviations')):
+        parser.add_argument(
+            name, default=_SHARES, metavar='A,B', help=f'shrinkages of {what} (default: {_SHARES})'
+        )
+    parser.add_argument('--images', type=int, help='of each set at most so many, to try it out')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
+    )
+    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
+    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from anomaly_seg_training.shrinkage_table import compare, markdown
+    from anomaly_seg_training.stored_tables import write_table
+
+    content = compare(
+        arguments.bundle,
+        arguments.data,
+        score=arguments.score,
+        refinement=arguments.refinement,
+        means=_numbers('--means', arguments.means),
+        stds=_numbers('--stds', arguments.stds),
+        images=arguments.images,
+        engine=arguments.engine,
+        threads=arguments.threads,
+    )
+    print(write_table(arguments.out, content, markdown))
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    from anomaly_seg_training.errors import LabError
+
+    try:
+        return [float(word) for word in text.split(',')]
+    except ValueError as error:
+        msg = f'received {name} {text!r}, expected numbers from 0 to 1, joined by commas'
+        raise LabError(msg) from error
