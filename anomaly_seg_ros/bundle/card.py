@@ -279,7 +279,7 @@ class Card:
             'hashes': self.hashes,
         }
         if self.shrinkage:
-            content['shrinkage'] = {'mean': self.shrinkage.mean, 'std': self.shrinkage.std}
+            content['shrinkage'] = self.shrinkage.as_dict()
         if self.resynthesis is not None:
             content['resynthesis'] = self.resynthesis.to_json()
         return content

@@ -45,6 +45,10 @@ class Shrinkage:
                 msg = f'received the shrinkage {value!r} of the {name}, expected 0 to 1'
                 raise RefinementError(msg)
 
+    def as_dict(self) -> dict[str, float]:
+        """Return both shares by name."""
+        return {'mean': self.mean, 'std': self.std}
+
     def __bool__(self) -> bool:
         """Tell whether anything is changed."""
         return self.mean > 0 or self.std > 0

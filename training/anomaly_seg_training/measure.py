@@ -112,6 +112,8 @@ def evaluate(engine: Engine, data: Path, outputs: Sequence[str] | None = None) -
             'iou': dict(zip(CITYSCAPES.names, result.as_dict()['iou'], strict=True)),
         },
     }
+    if engine.card.shrinkage:
+        content['shrinkage'] = engine.card.shrinkage.as_dict()
     for name in anomaly.MASKS:
         if (data / anomaly.FOLDER / name).is_dir():
             examples = anomaly.read(data, name)

@@ -77,6 +77,11 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
         f'segmenter had before ({start["bundle"]}). Engine {runs[0]["engine"]}, images and ground '
         f'truth at {runs[0]["size"]}, pixels pooled. Nothing was tuned on the anomaly sets.'
     )
+    if shrinkage := runs[0].get('shrinkage'):
+        yield (
+            f'Class statistics are drawn together, by {shrinkage["mean"]:g} of the means and '
+            f'{shrinkage["std"]:g} of the deviations, but not those of the segmenter before.'
+        )
     yield from ('', f'Made by `{content["provenance"]["command"]}`.', '')
     yield from ('| mIoU on cityscapes_mini/val | |', '|---|---|')
     for key, text in (('miou', 'from one confusion matrix'), ('miou_per_image', 'mean of frames')):

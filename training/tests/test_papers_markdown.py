@@ -149,6 +149,22 @@ def test_several_trainings_are_mean_and_spread(tmp_path: Path) -> None:
     assert f'| {network}, resynthesis, 3 seeds | FS_LostFound_full, fs_static |' in text
 
 
+def test_scores_standardised_in_another_way_are_no_papers_sml(tmp_path: Path) -> None:
+    content = json.loads((RESULTS / 'default_bundle.json').read_text())
+    figures = content['FS_LostFound_full']['max_logit']
+    content['FS_LostFound_full']['max_logit+sml+suppress+smooth'] = figures
+    content['training'] = {}
+    cells = {}
+    for name, changes in (('plain', {}), ('drawn', {'shrinkage': {'mean': 0.5, 'std': 0.75}})):
+        file = tmp_path / f'{name}.json'
+        file.write_text(json.dumps(content | changes))
+        text = _make(tmp_path / f'{name}.md', '--results', file)
+        cells[name] = _cells(text, '3: VDE and SML', 'SML (reproduced)')[-1]
+        assert _cells(text, '1: methods on Fishyscapes', 'Energy')[6] != '—'
+    assert cells['plain'].startswith(f'{100 * figures["ap"]:.2f}')
+    assert cells['drawn'] == '—'
+
+
 def test_arms_of_an_ablation_stand_beside_their_methods(tmp_path: Path) -> None:
     file = RESULTS / 'finetune_ablations.json'
     text = _make(tmp_path / 'papers.md', '--results', file)

@@ -41,6 +41,12 @@ def test_mean_and_spread_stand_beside_the_start() -> None:
     assert 'pasted' not in text
 
 
+def test_other_class_statistics_are_named() -> None:
+    text = page(run(0, 0.4) | {'shrinkage': {'mean': 0.5, 'std': 0.75}})
+    assert 'by 0.5 of the means and 0.75 of the deviations' in text
+    assert 'drawn together' not in page(run(0, 0.4))
+
+
 def test_one_seed_has_no_spread() -> None:
     assert '| energy | 90.00 (90.00) | 40.00 (10.00) | 20.00 (20.00) |' in page(run(0, 0.4))
 

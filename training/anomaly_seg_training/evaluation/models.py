@@ -115,6 +115,8 @@ def load_model(path: str, options: ModelOptions, name: str | None = None) -> Mod
     }
     description['hash'] = _hash(bundle, description)
     description['training'] = card_training(card)
+    if card.shrinkage:
+        description['shrinkage'] = card.shrinkage.as_dict()
     return Model(name or card.name, engine, outputs, description)
 
 

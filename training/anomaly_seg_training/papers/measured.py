@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from anomaly_seg_ros.refinement.names import split_output
+from anomaly_seg_ros.refinement.names import NONE, SML, parse_refinement, split_output
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.papers.methods import PLAIN, SYNBOOST, method_of
 
@@ -129,7 +129,9 @@ def _evaluated(file: str, content: dict[str, Any]) -> Iterator[Measured]:
             row['protocol'] if score else '', ', '.join(passes),
             method_of(model.get('training', {})),
         )  # fmt: skip
-        yield Measured(origin, score, row.get('refinement', ''), _figures(row))
+        refinement = row.get('refinement', '')
+        if _published(model, refinement):
+            yield Measured(origin, score, refinement, _figures(row))
 
 
 def _refined(file: str, content: dict[str, Any]) -> Iterator[Measured]:
@@ -154,7 +156,14 @@ def _of_bundle(file: str, content: dict[str, Any]) -> Iterator[Measured]:
         origin = replace(origin, protocol=POOLED)
         for output, row in figures.items():
             if isinstance(row, dict) and {'auroc', 'ap', 'fpr95'} <= set(row):
-                yield Measured(origin, *split_output(output), _figures(row))
+                score, refinement = split_output(output)
+                if _published(content, refinement):
+                    yield Measured(origin, score, refinement, _figures(row))
+
+
+def _published(model: Mapping[str, Any], refinement: str) -> bool:
+    """Tell whether a refinement is a paper's: with other statistics SML is none."""
+    return 'shrinkage' not in model or SML not in parse_refinement(refinement or NONE)
 
 
 def _seeds(file: str, content: dict[str, Any]) -> Iterator[Measured]:
