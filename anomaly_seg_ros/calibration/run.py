@@ -96,8 +96,8 @@ def calibrate(
             progress(runs)
         engine_name, device = engine.name, engine.device
     entries = found.entries()
-    fresh = fresh or card.shrinkage != bundle.card.shrinkage
-    card = _updated(card, entries, fresh=fresh)
+    restandardised = fresh or card.shrinkage != bundle.card.shrinkage
+    card = _updated(card, entries, restandardised=restandardised)
     return Calibration(
         card=card,
         report={
@@ -255,12 +255,12 @@ def _loaded(load: Loader, bundle: Bundle) -> Iterator[Engine]:
         engine.close()
 
 
-def _updated(card: Card, entries: dict[str, dict[str, Any]], *, fresh: bool) -> Card:
+def _updated(card: Card, entries: dict[str, dict[str, Any]], *, restandardised: bool) -> Card:
     """Return the card with new entries, without old ones that were standardised otherwise."""
     kept = {
         name: entry
         for name, entry in card.calibration.items()
-        if not (fresh and needs_statistics(name))
+        if not (restandardised and needs_statistics(name))
     }
     card = replace(card, calibration={**kept, **entries})
     entry = entries.get(card.output)
@@ -268,7 +268,7 @@ def _updated(card: Card, entries: dict[str, dict[str, Any]], *, fresh: bool) -> 
         low, high = entry['score_range']
         threshold = Threshold(entry['threshold'], _in_words(entry))
         return replace(card, threshold=threshold, score_range=(low, high))
-    if fresh and needs_statistics(card.output):
+    if restandardised and needs_statistics(card.output):
         return replace(card, threshold=None, score_range=None)
     return card
 

@@ -80,6 +80,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--refinement', default='', metavar='A,B', help='refinements of them (default: all)'
     )
     what.add_argument(
+        '--shrinkage',
+        type=float,
+        nargs=2,
+        metavar=('MEAN', 'STD'),
+        help='how far class statistics are drawn together before they standardise, each 0 (as '
+        "SML) to 1 (default: the bundle's, in most of them 0 0)",
+    )
+    what.add_argument(
         '--hysteresis', type=float, default=0.0, help='of the mask, 0 (off) to 1 (default: 0)'
     )
     what.add_argument(
@@ -100,14 +108,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         '--keep-statistics', action='store_true', help="keep the bundle's class statistics"
-    )
-    what.add_argument(
-        '--shrinkage',
-        type=float,
-        nargs=2,
-        metavar=('MEAN', 'STD'),
-        help='how far class statistics are drawn together before they standardise, each 0 (as '
-        "SML) to 1 (default: the bundle's, in most of them 0 0)",
     )
     add_source_arguments(parser)
     engine = parser.add_argument_group('what runs the detector')

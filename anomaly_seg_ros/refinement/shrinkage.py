@@ -18,9 +18,9 @@ class Shrinkage:
     """How far standardisation forgets that classes differ.
 
     SML (Jung et al., ICCV 2021, equation 3) takes all of what a class has of its own away. That
-    is too much where part of it is deserved: a network that was taught what is unknown scores
-    *terrain* or *wall* high because what it calls so is unknown more often. The means and
-    deviations that are taken away are therefore drawn towards those of all pixels together, as
+    is too much where part of it is deserved: what a network calls *motorcycle* or *person* scores
+    high, and is also unknown more often than what it calls *road*. The mean that is taken away is
+    therefore drawn towards that of all pixels, the deviation towards that within classes, as
     regularised discriminant analysis does with covariances (Friedman, Regularized Discriminant
     Analysis, Journal of the American Statistical Association, 1989).
 
