@@ -18,6 +18,7 @@ from anomaly_seg_training.finetune.command import add_finetune
 from anomaly_seg_training.issa_command import add_issa
 from anomaly_seg_training.memory import keep_memory
 from anomaly_seg_training.mgu.command import add_mgu
+from anomaly_seg_training.model_arguments import add_measuring_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 from anomaly_seg_training.pilot.command import add_pilot_arguments
 from anomaly_seg_training.proxies_command import add_proxies_arguments
@@ -118,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tables_command.add_refinements_arguments(refinements)
     markdown = table_kinds.add_parser(
-        'markdown', help='write the .md beside the .json of a table, pilot or ablation again'
+        'markdown', help='write the .md beside the .json of a table, pilot or measured seeds again'
     )
     tables_command.add_markdown_arguments(markdown)
     papers = table_kinds.add_parser('papers', help="the papers' tables with our results beside")
@@ -150,12 +151,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_measure_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--bundle', required=True, help="a bundle's folder, default or synboost")
-    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
-    parser.add_argument(
-        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
-    )
-    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
-    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_measuring_arguments(parser)
     parser.set_defaults(run=_measure_bundle)
 
 
@@ -184,17 +180,14 @@ def _export(arguments: argparse.Namespace) -> None:
 def _measure_bundle(arguments: argparse.Namespace) -> None:
     from anomaly_seg_ros.bundle import Bundle
     from anomaly_seg_ros.engines import load_engine
-    from anomaly_seg_ros.files import write_json, write_text
     from anomaly_seg_training.measure import evaluate, table
+    from anomaly_seg_training.stored_tables import write_table
 
     bundle = Bundle.open(arguments.bundle)
     engine = load_engine(arguments.engine, bundle, threads=arguments.threads)
     content = evaluate(engine, arguments.data)
     engine.close()
-    text = table(content)
-    write_json(arguments.out, content)
-    write_text(arguments.out.with_suffix('.md'), text)
-    print(text)
+    print(write_table(arguments.out, content, table))
 
 
 def _info(arguments: argparse.Namespace) -> None:

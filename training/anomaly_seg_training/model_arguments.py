@@ -18,6 +18,16 @@ def add_checkpoint_arguments(group: argparse._ArgumentGroup, text: str) -> None:
     )  # fmt: skip
 
 
+def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--data``, ``--out``, ``--engine`` and ``--threads`` of what measures bundles."""
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
+    )
+    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
+    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+
+
 def add_engine_arguments(group: argparse._ArgumentGroup) -> None:
     """Add ``--engine``, ``--device`` and ``--threads``."""
     group.add_argument('--engine', default='auto', help='default: %(default)s')

@@ -79,8 +79,8 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     )
     if shrinkage := runs[0].get('shrinkage'):
         yield (
-            f'Class statistics are drawn together, by {shrinkage["mean"]:g} of the means and '
-            f'{shrinkage["std"]:g} of the deviations, but not those of the segmenter before.'
+            f'The class statistics of what was trained are drawn together, by '
+            f'{shrinkage["mean"]:g} of the means and {shrinkage["std"]:g} of the deviations.'
         )
     yield from ('', f'Made by `{content["provenance"]["command"]}`.', '')
     yield from ('| mIoU on cityscapes_mini/val | |', '|---|---|')

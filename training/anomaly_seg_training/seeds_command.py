@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from anomaly_seg_training.model_arguments import add_measuring_arguments
 
 OUTPUTS = 'max_softmax,entropy,max_logit,energy,max_min,max_logit+sml+suppress+smooth+vde'
 
@@ -16,27 +17,19 @@ def add_measure_seeds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--bundle', action='append', required=True, help='a bundle; given once for each seed'
     )
-    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
     parser.add_argument(
         '--outputs', default=OUTPUTS, metavar='A,B', help='scores, refined or not: %(default)s'
     )
-    parser.add_argument(
-        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
-    )
-    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
-    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_measuring_arguments(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from anomaly_seg_ros.files import write_json, write_text
     from anomaly_seg_training.seeds import markdown, measure_seeds
+    from anomaly_seg_training.stored_tables import write_table
 
     content = measure_seeds(
         arguments.start, arguments.bundle, arguments.data, arguments.outputs.split(','),
         arguments.engine, arguments.threads,
     )  # fmt: skip
-    write_json(arguments.out, content)
-    text = markdown(content)
-    write_text(arguments.out.with_suffix('.md'), text)
-    print(text)
+    print(write_table(arguments.out, content, markdown))

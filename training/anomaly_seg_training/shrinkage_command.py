@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.model_arguments import add_measuring_arguments
 
 _SHARES = '0,0.25,0.5,0.75,1'
 
@@ -18,7 +20,6 @@ def add_shrinkage_table(kinds: argparse._SubParsersAction[argparse.ArgumentParse
     parser.add_argument(
         '--bundle', action='append', required=True, help='a bundle; given once for each seed'
     )
-    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
     parser.add_argument('--score', default='max_logit', help='default: %(default)s')
     parser.add_argument('--refinement', default='sml+suppress+smooth', help='default: %(default)s')
     for name, what in (('--means', 'means'), ('--stds', 'standard deviations')):
@@ -26,11 +27,7 @@ def add_shrinkage_table(kinds: argparse._SubParsersAction[argparse.ArgumentParse
             name, default=_SHARES, metavar='A,B', help=f'shrinkages of {what} (default: {_SHARES})'
         )
     parser.add_argument('--images', type=int, help='of each set at most so many, to try it out')
-    parser.add_argument(
-        '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
-    )
-    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
-    parser.add_argument('--threads', type=int, default=0, help='0: all cores')
+    add_measuring_arguments(parser)
     parser.set_defaults(run=_run)
 
 
@@ -53,8 +50,6 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _numbers(name: str, text: str) -> list[float]:
-    from anomaly_seg_training.errors import LabError
-
     try:
         return [float(word) for word in text.split(',')]
     except ValueError as error:

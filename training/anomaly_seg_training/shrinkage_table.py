@@ -1,6 +1,6 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What class statistics are best drawn together by, on data that may be tuned on."""
+"""How far class statistics are best drawn together, on data that may be tuned on."""
 
 from __future__ import annotations
 
@@ -16,52 +16,20 @@ import numpy as np
 from tqdm import tqdm
 
 from anomaly_seg_ros.bundle import Bundle
-from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.engines.base import LABELS
 from anomaly_seg_ros.metrics import AnomalyMetrics
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import Shrinkage, output_name, parse_refinement
 from anomaly_seg_ros.refinement.names import SML
-from anomaly_seg_training.data import READERS, pasted
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.measure import SIZE
 from anomaly_seg_training.refining import Refiner
 from anomaly_seg_training.resizing import resize_image, resize_labels
+from anomaly_seg_training.tuning_sets import TUNING_SETS
 
-KIND = 'shrinkage'
-_OBJECTS = 'val2017'
 _FIGURES = ('auroc', 'ap', 'fpr95')
-_STEP = 10
-_PHOTOGRAPHS = 64
-
-
-def _pasted(*bases: str, step: int = 1, copies: int = 1) -> Callable[[Path], Any]:
-    def read(data: Path) -> Iterator[AnomalyExample]:
-        for base in bases:
-            yield from pasted.read(data, base=base, split=_OBJECTS, step=step, copies=copies)
-
-    return read
-
-
-def _photographs(data: Path) -> Iterator[AnomalyExample]:
-    """Yield photographs whose unknown objects stand where they were seen."""
-    examples = READERS.get('coco')(data, sets=[_OBJECTS], unknown=True)
-    for number, example in enumerate(islice(examples, _PHOTOGRAPHS)):
-        assert example.labels is not None
-        assert example.unknown is not None
-        target = np.where(example.labels == IGNORE, IGNORE, 0).astype(np.uint8)
-        target[example.unknown] = 1
-        yield AnomalyExample(str(number), example.image, target)
-
-
-SETS: dict[str, Callable[[Path], Iterable[AnomalyExample]]] = {
-    'objects pasted on cityscapes_mini/val': _pasted('cityscapes/val', copies=2),
-    'objects pasted on CamVid val and test': _pasted('camvid/val', 'camvid/test', step=_STEP),
-    'photographs of COCO val': _photographs,
-}
-"""None of them is trained on, and none is reported on."""
 
 
 def compare(
@@ -115,15 +83,18 @@ def compare(
         }
         about = {'bundle': number, 'name': card.name, 'seed': card.training.get('seed')}
         with closing(load_engine(engine, bundle, threads=threads)) as running:
-            for place, read in SETS.items():
+            for place, read in TUNING_SETS.items():
                 found = _measure(running, islice(read(data), images), place, score, refiners)
                 rows += [
                     {**about, 'set': place, 'mean': p.mean, 'std': p.std, **figures}
                     for p, figures in found.items()
                 ]
     content = {
-        'kind': KIND, 'output': output_name(score, refinement), 'size': str(SIZE), 'rows': rows,
-    }  # fmt: skip
+        'kind': 'shrinkage',
+        'output': output_name(score, refinement),
+        'size': str(SIZE),
+        'rows': rows,
+    }
     mean, std = max(((p.mean, p.std) for p in pairs), key=lambda pair: _mean_ap(content, pair))
     return {**content, 'best': {'mean': mean, 'std': std}, 'provenance': provenance()}
 
@@ -178,7 +149,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield from ('# Shrinkage of class statistics', '')
     yield (
         f'Output {content["output"]} of {named}: images and ground truth at {content["size"]}, '
-        'pixels pooled, mean over the networks. No set here is trained on, none is reported on.'
+        'pixels pooled, mean over the networks. These sets are for choices; none is reported on.'
     )
     yield from ('', f'Made by `{origin["command"]}`.', '')
     yield (

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,15 @@ from anomaly_seg_ros.files import write_json, write_text
 from anomaly_seg_training.errors import LabError
 
 Markdown = Callable[[dict[str, Any]], str]
+
+# Modules are imported when they are needed: most of them import torch.
+_BY_KIND = {
+    '': ('refinement_markdown', 'markdown'),
+    'pilot': ('pilot.table', 'table'),
+    'seeds': ('seeds', 'markdown'),
+    'shrinkage': ('shrinkage_table', 'markdown'),
+    'synboost': ('synboost.ablation', 'markdown'),
+}
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -47,19 +57,6 @@ def write_beside(path: Path, content: dict[str, Any], markdown: Markdown) -> str
 
 def markdown_of(content: dict[str, Any]) -> Markdown:
     """Return what turns a stored table of this kind into Markdown."""
-    kind = content.get('kind')
-    if kind == 'pilot':
-        from anomaly_seg_training.pilot.table import table
-
-        return table
-    if kind == 'synboost':
-        from anomaly_seg_training.synboost.ablation import markdown as synboost
-
-        return synboost
-    if kind == 'shrinkage':
-        from anomaly_seg_training.shrinkage_table import markdown as shrinkage
-
-        return shrinkage
-    from anomaly_seg_training.refinement_markdown import markdown as refinements
-
-    return refinements
+    module, function = _BY_KIND.get(content.get('kind', ''), _BY_KIND[''])
+    found: Markdown = getattr(import_module(f'anomaly_seg_training.{module}'), function)
+    return found

@@ -21,7 +21,8 @@ from anomaly_seg_ros.refinement import Shrinkage
 from anomaly_seg_training import shrinkage_table
 from anomaly_seg_training.main import main
 from anomaly_seg_training.measure import anomaly_figures
-from anomaly_seg_training.shrinkage_table import SETS, markdown
+from anomaly_seg_training.shrinkage_table import markdown
+from anomaly_seg_training.tuning_sets import TUNING_SETS
 
 Save = Callable[[Path, np.ndarray], None]
 SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
@@ -80,12 +81,12 @@ def test_figures_are_those_of_an_engine_with_such_a_card(
     assert build(bundle, scenes, file, '--means', '0,0.5', '--stds', '0.75', '--images', '2') == 0
     content = json.loads(file.read_text('utf-8'))
     assert content['output'] == OUTPUT
-    assert len(content['rows']) == 2 * len(SETS)
+    assert len(content['rows']) == 2 * len(TUNING_SETS)
     for row in content['rows']:
         opened = Bundle.open(bundle)
         card = replace(opened.card, shrinkage=Shrinkage(row['mean'], row['std']))
         engine = load_engine('onnxruntime', Bundle(opened.path, card), threads=1)
-        examples = list(SETS[row['set']](scenes))[:2]
+        examples = list(TUNING_SETS[row['set']](scenes))[:2]
         expected = anomaly_figures(engine, examples, (OUTPUT,), INPUT_SIZE)[OUTPUT].as_dict()
         engine.close()
         assert {k: row[k] for k in ('auroc', 'ap', 'fpr95')} == pytest.approx(
