@@ -10,12 +10,14 @@ segmenter alone and learning a residual is the idea of Liu et al., Residual Patt
 
 The stream may look at the picture in several octaves: at its size, at half of it, and so on. What
 fills a quarter of the picture, an animal on the road ahead, is then seen at the size at which a
-network of streets knows objects, and single pixels that are odd at one size only count less.
+network of streets knows objects. Either the mean of what it says counts, so that single pixels
+that are odd at one size only count less, or the size at which it doubts most counts more.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, cast, runtime_checkable
@@ -58,21 +60,30 @@ class TwoStreams(Segmenter):
         base_options: Its options.
         octaves: Sizes at which the stream sees the picture, each half of the one before, 1 to 4.
             The picture's sides should be multiples of what the base network asks for in the last.
+        sharpness: How the octaves' digests d become one: -ln mean exp(-sharpness d) / sharpness.
+            0: their mean; the larger, the nearer to their minimum.
 
     Raises:
-        ModelError: The base network cannot be built, or cannot be split, or `octaves` is out of
+        ModelError: The base network cannot be built, or cannot be split, or a number is out of
             range.
     """
 
     def __init__(
-        self, num_classes: int, base: str, base_options: Mapping[str, Any] | None = None,
+        self,
+        num_classes: int,
+        base: str,
+        base_options: Mapping[str, Any] | None = None,
         octaves: int = 1,
-    ) -> None:  # fmt: skip
+        sharpness: float = 0.0,
+    ) -> None:
         super().__init__()
+        if not 0 <= sharpness < math.inf:
+            msg = f'received sharpness={sharpness}, expected a finite number from 0'
+            raise ModelError(msg)
         if octaves not in range(1, MAX_OCTAVES + 1):
             msg = f'received octaves={octaves}, expected 1 to {MAX_OCTAVES}'
             raise ModelError(msg)
-        self.octaves = octaves
+        self.octaves, self.sharpness = octaves, sharpness
         self.base = create_segmenter(base, **{'num_classes': num_classes, **(base_options or {})})
         if not isinstance(self.base, Splittable):
             msg = (
@@ -85,7 +96,7 @@ class TwoStreams(Segmenter):
 
     @abstractmethod
     def digest(self, said: torch.Tensor) -> torch.Tensor:
-        """Return what counts of the stream's outputs, (N, 1, h, w); its mean is taken."""
+        """Return what of the stream's outputs speaks for the classes, (N, 1, h, w)."""
 
     @abstractmethod
     def join(self, logits: torch.Tensor, digest: torch.Tensor) -> torch.Tensor:
@@ -102,14 +113,23 @@ class TwoStreams(Segmenter):
         base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
         features = base.begin(image)
         logits = base.finish(features)
-        digest = self.digest(stream.finish(features))
+        digests = [self.digest(stream.finish(features))]
         for _ in range(1, self.octaves):
             image = functional.avg_pool2d(image, 2)
             coarse = self.digest(stream.finish(base.begin(image)))
-            digest = digest + functional.interpolate(
-                coarse, logits.shape[-2:], mode='bilinear', align_corners=False
+            digests.append(
+                functional.interpolate(
+                    coarse, logits.shape[-2:], mode='bilinear', align_corners=False
+                )
             )
-        return self.join(logits, digest / self.octaves)
+        return self.join(logits, self._pooled(digests))
+
+    def _pooled(self, digests: Sequence[torch.Tensor]) -> torch.Tensor:
+        if not self.sharpness:
+            return sum(digests[1:], digests[0]) / len(digests)
+        against = torch.cat([-self.sharpness * digest for digest in digests], 1)
+        total = against.logsumexp(1, keepdim=True)
+        return (math.log(len(digests)) - total) / self.sharpness
 
     def said(self, image: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, h, w) to what the stream alone gives at this size.

@@ -21,8 +21,7 @@ PRIOR = -3.0
 class UnknownStream(TwoStreams):
     """Logits z - gain u of a segmenter with logits z, (N, C, h / stride, w / stride).
 
-    The stream has one output, u, the log odds that nothing known is there; in several octaves u is
-    the mean of theirs.
+    The stream has one output, u, the log odds that nothing known is there.
 
     Args:
         num_classes: Outputs of the base network.
@@ -32,9 +31,11 @@ class UnknownStream(TwoStreams):
             result is that of z less gain u: a small gain listens to the segmenter, a large one to
             the stream.
         octaves: See `TwoStreams`.
+        sharpness: See `TwoStreams`.
 
     Raises:
-        ModelError: The base network cannot be built, or cannot be split.
+        ModelError: The base network cannot be built, or cannot be split, or a number is out of
+            range.
     """
 
     def __init__(
@@ -44,20 +45,21 @@ class UnknownStream(TwoStreams):
         base_options: Mapping[str, Any] | None = None,
         gain: float = 3.0,
         octaves: int = 1,
+        sharpness: float = 0.0,
     ) -> None:
         if not gain > 0:
             msg = f'received gain={gain}, expected more than 0'
             raise ModelError(msg)
-        super().__init__(num_classes, base, base_options, octaves)
+        super().__init__(num_classes, base, base_options, octaves, sharpness)
         self.gain = gain
 
     def digest(self, said: torch.Tensor) -> torch.Tensor:
-        """Return u."""
-        return said
+        """Return -u."""
+        return -said
 
     def join(self, logits: torch.Tensor, digest: torch.Tensor) -> torch.Tensor:
         """Return z - gain u."""
-        return logits - self.gain * digest
+        return logits + self.gain * digest
 
     def new_stream(self) -> Segmenter:
         """Return a copy of the later layers with one output, `PRIOR` everywhere."""

@@ -81,11 +81,19 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     assert 'BatchNormalization' not in {node.op_type for node in model.graph.node}
 
 
-@pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
+@pytest.mark.parametrize(
+    ('kind', 'options'),
+    [
+        ('evidence_stream', {}),
+        ('evidence_stream', {'sharpness': 0.5, 'top': 5}),
+        ('unknown_stream', {}),
+        ('unknown_stream', {'sharpness': 2.0}),
+    ],
+)
 def test_octaves_of_a_second_stream_are_in_the_file(
-    make_detector: Any, tmp_path: Path, kind: str
+    make_detector: Any, tmp_path: Path, kind: str, options: dict[str, Any]
 ) -> None:
-    network = {'base': 'streetnet', 'base_options': STREETNET, 'octaves': 2}
+    network = {'base': 'streetnet', 'base_options': STREETNET, 'octaves': 2, **options}
     detector = make_detector(kind, '128x64', network=network, scores=('max_logit', 'energy'))
     with torch.no_grad():
         for parameter in detector.segmenter.stream.parameters():

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip('torch')
@@ -92,6 +94,17 @@ def test_evidence_raises_or_lowers_all_logits_alike(base: str) -> None:
     torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
 
 
+def _trained(kind: str, **options: Any) -> EvidenceStream | UnknownStream:
+    torch.manual_seed(0)
+    network = create_segmenter(kind, num_classes=7, base='erfnet', base_options=BASES['erfnet'],
+                               **options).eval()  # fmt: skip
+    assert isinstance(network, EvidenceStream | UnknownStream)
+    with torch.no_grad():
+        for parameter in network.stream.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return network
+
+
 def _halved(image: torch.Tensor) -> torch.Tensor:
     parts = [image[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
     return torch.stack(parts).mean(0)
@@ -101,13 +114,7 @@ def _halved(image: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
 def test_octaves_are_averaged(kind: str, octaves: int) -> None:
     """What counts is the mean of what the stream says of the picture, its half, its quarter."""
-    torch.manual_seed(0)
-    network = create_segmenter(kind, num_classes=7, base='erfnet', base_options=BASES['erfnet'],
-                               octaves=octaves).eval()  # fmt: skip
-    assert isinstance(network, EvidenceStream | UnknownStream)
-    with torch.no_grad():
-        for parameter in network.stream.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
+    network = _trained(kind, octaves=octaves)
     image = torch.rand(2, 3, 64, 96)
     seen, found = image, []
     with torch.inference_mode():
@@ -128,6 +135,47 @@ def test_octaves_are_averaged(kind: str, octaves: int) -> None:
         assert float((found[0] - found[1]).abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize('top', [1, 3, 7])
+def test_the_largest_logits_count_beside_the_energy(top: int) -> None:
+    network = _trained('evidence_stream', top=top)
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        plain, now, said = network.base(image), network(image), network.said(image)
+    expected = np.zeros(said.shape[2:])
+    for y, x in np.ndindex(*expected.shape):
+        values = sorted(map(float, said[0, :, y, x]), reverse=True)
+        energy = math.log(sum(math.exp(v) for v in values))
+        expected[y, x] = (energy + sum(values[:top]) / top) / 2
+    np.testing.assert_allclose(now.logsumexp(1)[0].numpy(), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize('sharpness', [0.01, 0.5, 4.0])
+@pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
+def test_a_sharp_stream_hears_the_octave_that_doubts_most(kind: str, sharpness: float) -> None:
+    network = _trained(kind, octaves=3, sharpness=sharpness)
+    image = torch.rand(1, 3, 64, 96)
+    seen, found = image, []
+    with torch.inference_mode():
+        for _ in range(3):
+            said = network.said(seen)
+            # For the classes: their energy, or the negative odds that nothing known is there.
+            value = said.logsumexp(1, keepdim=True) if kind == 'evidence_stream' else -said
+            value = torch.nn.functional.interpolate(value, (64, 96), mode='bilinear')
+            found.append(value[0, 0].double().numpy())
+            seen = _halved(seen)
+        plain, now = network.base(image), network(image)
+    expected = -np.log(np.mean([np.exp(-sharpness * v) for v in found], 0)) / sharpness
+    if kind == 'evidence_stream':
+        taken = now.logsumexp(1)[0]
+    else:
+        taken = (now - plain)[0].mean(0) / network.gain
+    np.testing.assert_allclose(taken.numpy(), expected, rtol=0, atol=1e-3)
+    assert (expected >= np.min(found, 0) - 1e-9).all()
+    assert (expected <= np.mean(found, 0) + 1e-9).all()
+    torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
+
+
 def test_weights_of_one_load_into_another() -> None:
     first, second = _stream('streetnet'), _stream('streetnet')
     with torch.no_grad():
@@ -146,6 +194,24 @@ def test_the_stream_holds_no_layer_that_it_shares() -> None:
     lite = [name for name, _ in _stream('litenet').stream.named_parameters()]
     assert lite
     assert not any(name.startswith(('stem', 'blocks')) for name in lite)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'top': -1}, 'top=-1, expected 0 to 7, the number of classes'),
+        ({'top': 8}, 'top=8, expected 0 to 7, the number of classes'),
+        ({'sharpness': -1.0}, 'sharpness=-1.0, expected a finite number from 0'),
+        ({'sharpness': float('inf')}, 'sharpness=inf, expected a finite number from 0'),
+        ({'sharpness': float('nan')}, 'sharpness=nan, expected a finite number from 0'),
+    ],
+)
+def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        create_segmenter(
+            'evidence_stream', num_classes=7, base='erfnet', base_options=BASES['erfnet'],
+            **options,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ _SHOWN = (
     'segmenter', 'shares', 'reader_options', 'crop', 'scale', 'rare_share', 'distort', 'mixer',
     'mixer_options', 'aligner', 'aligner_options', 'trained', 'loss', 'loss_options', 'ood_weight',
     'hold_weight', 'hold_logits_weight', 'hold_margin', 'batch', 'steps', 'learning_rate', 'power',
-    'warm_up', 'weight_decay', 'ema', 'start_share', 'stream_octaves', 'validation',
-    'validation_frames', 'validation_size',
+    'warm_up', 'weight_decay', 'ema', 'start_share', 'stream_octaves',
+    'stream_sharpness', 'stream_top', 'validation', 'validation_frames', 'validation_size',
 )  # fmt: skip
 
 

@@ -65,6 +65,9 @@ class FinetuneRecipe(Recipe):
         stream_octaves: Sizes at which a second stream sees the picture, see `models.TwoStreams`.
             It is trained at one, so ``scale`` should reach down to 0.5. Sides of ``input_size``
             and ``validation_size`` must be multiples of 32 in the smallest.
+        stream_sharpness: How much the size counts at which least speaks for the classes, see
+            `models.TwoStreams`.
+        stream_top: See `models.EvidenceStream`; for ``evidence`` only.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -125,6 +128,8 @@ class FinetuneRecipe(Recipe):
     trained: str = HEAD
     stream_gain: float = 3.0
     stream_octaves: int = 1
+    stream_sharpness: float = 0.0
+    stream_top: int = 0
     dropout: bool = False
     loss: str = 'topk_ovr'
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -208,7 +213,8 @@ class FinetuneRecipe(Recipe):
             require(0 <= getattr(self, key) < 1, key, getattr(self, key), '0 to less than 1')
         self.require_at_least(
             0, 'power', 'weight_decay', 'ood_weight', 'id_weight', 'hold_weight',
-            'hold_logits_weight', 'hold_margin', 'validation_epochs',
+            'hold_logits_weight', 'hold_margin', 'validation_epochs', 'stream_sharpness',
+            'stream_top',
         )  # fmt: skip
         if self.validation_epochs:
             self.require_at_least(1, 'validation_frames')

@@ -63,12 +63,13 @@ class FinetuneRun(RunSettings):
         else:
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
-        octaves = {'octaves': recipe.stream_octaves}
+        pooling = {'octaves': recipe.stream_octaves, 'sharpness': recipe.stream_sharpness}
         if recipe.trained == STREAM:
-            options = {'gain': recipe.stream_gain, **octaves}
+            options = {'gain': recipe.stream_gain, **pooling}
             return with_stream(start, unknown_stream.NAME, options)
         if recipe.trained == EVIDENCE:
-            return with_stream(start, evidence_stream.NAME, octaves)
+            options = {'top': recipe.stream_top, **pooling}
+            return with_stream(start, evidence_stream.NAME, options)
         return without_stream(start)
 
 
