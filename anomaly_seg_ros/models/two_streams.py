@@ -110,18 +110,26 @@ class TwoStreams(Segmenter):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, h, w) to logits that differ from the segmenter's alike for all classes."""
+        return self.combine(*self.listen(image))
+
+    def listen(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Map (N, 3, h, w) to the segmenter's logits and what the stream says of each octave."""
         base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
         features = base.begin(image)
-        logits = base.finish(features)
-        digests = [self.digest(stream.finish(features))]
+        logits, said = base.finish(features), [stream.finish(features)]
         for _ in range(1, self.octaves):
             image = functional.avg_pool2d(image, 2)
-            coarse = self.digest(stream.finish(base.begin(image)))
-            digests.append(
-                functional.interpolate(
-                    coarse, logits.shape[-2:], mode='bilinear', align_corners=False
-                )
+            said.append(stream.finish(base.begin(image)))
+        return logits, said
+
+    def combine(self, logits: torch.Tensor, said: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Map what `listen` gives to the logits of `forward`."""
+        digests = [self.digest(said[0])] + [
+            functional.interpolate(
+                self.digest(octave), logits.shape[-2:], mode='bilinear', align_corners=False
             )
+            for octave in said[1:]
+        ]
         return self.join(logits, self._pooled(digests))
 
     def _pooled(self, digests: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -21,6 +21,7 @@ from anomaly_seg_training.mgu.command import add_mgu
 from anomaly_seg_training.model_arguments import add_measuring_arguments
 from anomaly_seg_training.oodmc_command import add_fit, add_measure
 from anomaly_seg_training.pilot.command import add_pilot_arguments
+from anomaly_seg_training.pooling_command import add_pooling_table
 from anomaly_seg_training.proxies_command import add_proxies_arguments
 from anomaly_seg_training.report_command import add_report_arguments
 from anomaly_seg_training.run_settings import (
@@ -126,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
     tables_command.add_papers_arguments(papers)
     add_synboost_table(table_kinds)
     add_shrinkage_table(table_kinds)
+    add_pooling_table(table_kinds)
     ablations = table_kinds.add_parser('ablations', help='the tables of `ablation`')
     tables_command.add_ablations_arguments(ablations)
 

@@ -18,13 +18,14 @@ def add_checkpoint_arguments(group: argparse._ArgumentGroup, text: str) -> None:
     )  # fmt: skip
 
 
-def add_measuring_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--data``, ``--out``, ``--engine`` and ``--threads`` of what measures bundles."""
+def add_measuring_arguments(parser: argparse.ArgumentParser, engine: bool = True) -> None:
+    """Add ``--data``, ``--out``, ``--threads`` and, unless there is but one, ``--engine``."""
     parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
     parser.add_argument(
         '--out', type=Path, required=True, help='the .json file; a table .md is written beside it'
     )
-    parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
+    if engine:
+        parser.add_argument('--engine', default='onnxruntime', help='default: %(default)s')
     parser.add_argument('--threads', type=int, default=0, help='0: all cores')
 
 

@@ -19,6 +19,7 @@ Markdown = Callable[[dict[str, Any]], str]
 _BY_KIND = {
     '': ('refinement_markdown', 'markdown'),
     'pilot': ('pilot.table', 'table'),
+    'pooling': ('pooling_table', 'markdown'),
     'seeds': ('seeds', 'markdown'),
     'shrinkage': ('shrinkage_table', 'markdown'),
     'synboost': ('synboost.ablation', 'markdown'),

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +22,7 @@ from anomaly_seg_ros.synthetic import SceneConfig, StreetClip
 collect_ignore_glob = [] if find_spec('torch') and find_spec('lightning') else ['test_*.py']
 
 CITYSCAPES_TO_CAMVID = {10: 0, 2: 1, 5: 2, 0: 3, 1: 4, 8: 5, 7: 6, 4: 7, 13: 8, 11: 9, 18: 10}
-
+SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -73,6 +75,26 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for frame in frames:
         writer.write(np.ascontiguousarray(frame.image[..., ::-1]))
     writer.release()
+    return root
+
+
+@pytest.fixture
+def scenes(data: Path, tmp_path: Path) -> Path:
+    """The data sets of `data`, and a photograph of COCO's val with a cow and a car."""
+    root = shutil.copytree(data, tmp_path / 'data')
+    photograph = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
+    _save(root / 'coco128' / 'images' / 'val2017' / 'a.png', photograph)
+    common = {'image_id': 1, 'area': 3600.0, 'iscrowd': 0}
+    content = {
+        'images': [{'id': 1, 'file_name': 'a.png'}],
+        'annotations': [
+            {**common, 'category_id': 21, 'segmentation': SQUARE},
+            {**common, 'category_id': 3, 'segmentation': [[0.0, 0, 99, 0, 99, 9, 0, 9]]},
+        ],
+        'categories': [{'id': 21, 'name': 'cow'}, {'id': 3, 'name': 'car'}],
+    }
+    (root / 'coco128' / 'annotations').mkdir()
+    (root / 'coco128' / 'annotations' / 'instances_val2017.json').write_text(json.dumps(content))
     return root
 
 

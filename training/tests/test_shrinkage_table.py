@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from support.tiny_bundle import INPUT_SIZE, build_tiny_bundle
 
@@ -24,8 +21,6 @@ from anomaly_seg_training.measure import anomaly_figures
 from anomaly_seg_training.shrinkage_table import markdown
 from anomaly_seg_training.tuning_sets import TUNING_SETS
 
-Save = Callable[[Path, np.ndarray], None]
-SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
 OUTPUT = 'max_logit+sml+suppress'
 
 
@@ -43,26 +38,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     card = replace(plain.card, statistics={'max_logit': table})
     return write_bundle(folder / 'b', card, {'detector.onnx': plain.file('graph')}).path
-
-
-@pytest.fixture
-def scenes(data: Path, tmp_path: Path, save: Save) -> Path:
-    """The data sets of `data`, and a photograph of COCO's val with a cow and a car."""
-    root = shutil.copytree(data, tmp_path / 'data')
-    photograph = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
-    save(root / 'coco128' / 'images' / 'val2017' / 'a.png', photograph)
-    common = {'image_id': 1, 'area': 3600.0, 'iscrowd': 0}
-    content = {
-        'images': [{'id': 1, 'file_name': 'a.png'}],
-        'annotations': [
-            {**common, 'category_id': 21, 'segmentation': SQUARE},
-            {**common, 'category_id': 3, 'segmentation': [[0.0, 0, 99, 0, 99, 9, 0, 9]]},
-        ],
-        'categories': [{'id': 21, 'name': 'cow'}, {'id': 3, 'name': 'car'}],
-    }
-    (root / 'coco128' / 'annotations').mkdir()
-    (root / 'coco128' / 'annotations' / 'instances_val2017.json').write_text(json.dumps(content))
-    return root
 
 
 def build(bundle: Path, data: Path, out: Path, *words: str) -> int:
