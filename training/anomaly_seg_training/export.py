@@ -58,15 +58,27 @@ def read_run(folder: Path) -> dict[str, Any]:
     return content
 
 
-def write_run_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bundle:
+def write_run_bundle(
+    run: Path, data: Path, out: Path, threads: int = 0, sharpness: float | None = None
+) -> Bundle:
     """Export a run of any kind.
 
     See `write_segmenter_bundle`, `finetune.bundle` and `synboost.dissimilarity_run`.
+
+    Args:
+        run: Folder of the run.
+        data: Folder of the data sets.
+        out: The bundle's folder, replaced if it is a bundle.
+        threads: Of the engine that measures; 0 = all cores.
+        sharpness: Of a second stream, see `models.TwoStreams`; None: the recipe's.
 
     Raises:
         AnomalySegError: The run or the data cannot be used, or the export is not exact.
     """
     about = read_run(run)
+    if sharpness is not None and about.get('kind') in (None, 'dissimilarity'):
+        msg = f'received sharpness={sharpness}, but {run} has no second stream: leave it out'
+        raise LabError(msg)
     if 'kind' in about:
         from anomaly_seg_training.finetune.bundle import write_finetuned_bundle
 
@@ -74,7 +86,7 @@ def write_run_bundle(run: Path, data: Path, out: Path, threads: int = 0) -> Bund
             from anomaly_seg_training.synboost.dissimilarity_run import write_synboost_bundle
 
             return write_synboost_bundle(run, data, out, threads)
-        return write_finetuned_bundle(run, data, out, threads)
+        return write_finetuned_bundle(run, data, out, threads, sharpness)
     return write_segmenter_bundle(run, data, out, threads)
 
 

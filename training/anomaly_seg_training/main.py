@@ -70,6 +70,10 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         '--no-weights', action='store_true', help='the graph alone, for every engine but torch'
     )
+    export.add_argument(
+        '--sharpness', type=float, metavar='S',
+        help="of a second stream's octaves, which no weight depends on (default: the recipe's)",
+    )  # fmt: skip
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
@@ -173,7 +177,9 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
 def _export(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.export import leave_out_weights, write_run_bundle
 
-    bundle = write_run_bundle(arguments.folder, arguments.data, arguments.out, arguments.threads)
+    bundle = write_run_bundle(
+        arguments.folder, arguments.data, arguments.out, arguments.threads, arguments.sharpness
+    )
     if arguments.no_weights:
         bundle = leave_out_weights(bundle)
     print(bundle.path)

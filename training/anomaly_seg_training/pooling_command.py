@@ -15,14 +15,13 @@ OUTPUTS = 'energy,max_logit+sml+suppress+smooth'
 def add_pooling_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``pooling`` to the parsers of ``tables``."""
     parser = kinds.add_parser(
-        'pooling', help='how to hear a stream of evidence, on data to tune on, without training'
+        'pooling', help='how sharp a second stream should be, on data to tune on, without training'
     )
     parser.add_argument(
         '--bundle', action='append', required=True, help='a bundle; given once for each seed'
     )
-    parser.add_argument('--tops', default='0,5', metavar='A,B', help='default: %(default)s')
     parser.add_argument(
-        '--sharpnesses', default='0,0.5,1', metavar='A,B', help='default: %(default)s'
+        '--sharpnesses', default='0,0.5,1,2', metavar='A,B', help='default: %(default)s'
     )
     parser.add_argument(
         '--outputs', default=OUTPUTS, metavar='A,B', help='scores, refined or not: %(default)s'
@@ -37,15 +36,14 @@ def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.stored_tables import write_table
 
     try:
-        tops = [int(word) for word in arguments.tops.split(',')]
         sharpnesses = [float(word) for word in arguments.sharpnesses.split(',')]
     except ValueError as error:
-        msg = f'{error}: --tops takes whole numbers, --sharpnesses numbers, joined by commas'
+        text = arguments.sharpnesses
+        msg = f'received --sharpnesses {text!r}, expected numbers from 0, joined by commas'
         raise LabError(msg) from error
     content = compare(
         arguments.bundle,
         arguments.data,
-        tops=tops,
         sharpnesses=sharpnesses,
         outputs=arguments.outputs.split(','),
         images=arguments.images,

@@ -21,11 +21,13 @@ _PHOTOGRAPHS = 64
 
 
 def _pasted(
-    *bases: str, step: int = 1, copies: int = 1
+    *bases: str, step: int = 1, copies: int = 1, road: bool = False
 ) -> Callable[[Path], Iterator[AnomalyExample]]:
     def read(data: Path) -> Iterator[AnomalyExample]:
         for base in bases:
-            yield from pasted.read(data, base=base, split=_OBJECTS, step=step, copies=copies)
+            yield from pasted.read(
+                data, base=base, split=_OBJECTS, step=step, copies=copies, road=road
+            )
 
     return read
 
@@ -47,3 +49,9 @@ TUNING_SETS: dict[str, Callable[[Path], Iterable[AnomalyExample]]] = {
     'photographs of COCO val': _photographs,
 }
 """Name -> reader of a folder of data. Some recipes train on all of CamVid's frames."""
+
+ROAD_SETS: dict[str, Callable[[Path], Iterable[AnomalyExample]]] = {
+    'road of cityscapes_mini/val': _pasted('cityscapes/val', copies=2, road=True),
+    'road of CamVid val and test': _pasted('camvid/val', 'camvid/test', step=_STEP, road=True),
+}
+"""The first two again, labelled where Lost and Found is: on the road."""

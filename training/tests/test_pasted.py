@@ -54,6 +54,33 @@ def root(tmp_path: Path, save: Save) -> Callable[..., Path]:
     return make
 
 
+def test_targets_of_the_road_leave_the_rest_out(root: Callable[..., Path], save: Save) -> None:
+    """Of scenes that are road on their left that counts, and objects that cover some of it."""
+    folder = root(annotation())
+    labels = np.full((128, 256), 2, np.uint8)
+    labels[:, :100] = 0
+    for name in 'bc':
+        save(folder / 'cityscapes_mini' / 'train' / 'trainIds' / f'{name}.png', labels)
+    kept = 0
+    for whole, road in zip(
+        pasted.read(folder, copies=6), pasted.read(folder, copies=6, road=True), strict=True
+    ):
+        assert np.array_equal(whole.image, road.image)
+        assert np.array_equal(road.target == 0, (whole.target == 0) & (labels == 0))
+        assert not ((road.target == 1) & (whole.target != 1)).any()
+        # Whatever of an object lies on the road is kept; objects far from it are not.
+        assert (road.target[(whole.target == 1) & (labels == 0)] == 1).all()
+        reach = np.nonzero((road.target == 1).any(0))[0]
+        kept += int(((road.target == 1) & (labels != 0)).any())
+        assert (road.target == IGNORE).any()
+        if len(reach):
+            assert reach.min() < 100
+    assert kept
+    everywhere = [e.target for e in pasted.read(folder, copies=6)]
+    on_road = [e.target for e in pasted.read(folder, copies=6, road=True)]
+    assert sum((t == 1).sum() for t in on_road) < sum((t == 1).sum() for t in everywhere)
+
+
 def test_objects_are_cut_along_their_polygon(root: Callable[..., Path]) -> None:
     (found,) = pasted.cutouts(root(annotation()))
     assert found.mask.shape == (61, 61)

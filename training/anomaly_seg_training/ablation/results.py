@@ -76,7 +76,7 @@ _SHOWN = (
     'mixer_options', 'aligner', 'aligner_options', 'trained', 'loss', 'loss_options', 'ood_weight',
     'hold_weight', 'hold_logits_weight', 'hold_margin', 'batch', 'steps', 'learning_rate', 'power',
     'warm_up', 'weight_decay', 'ema', 'start_share', 'stream_octaves',
-    'stream_sharpness', 'stream_top', 'validation', 'validation_frames', 'validation_size',
+    'stream_sharpness', 'validation', 'validation_frames', 'validation_size',
 )  # fmt: skip
 
 

@@ -61,6 +61,7 @@ def read(
     step: int = 1,
     objects: int = 3,
     seed: int = 0,
+    road: bool = False,
 ) -> Iterator[AnomalyExample]:
     """Yield scenes with pasted objects at the size of the scene.
 
@@ -72,6 +73,8 @@ def read(
         step: Take every `step`-th scene.
         objects: Per scene.
         seed: Of all draws.
+        road: Label drivable pixels and objects on them alone, as Lost and Found does (Pinggera et
+            al., Lost and Found, IROS 2016).
 
     Yields:
         Targets are 1 on objects, 255 where the scene has no label, 0 elsewhere.
@@ -86,6 +89,8 @@ def read(
             rng = np.random.default_rng((seed, BASES.index(base), number, copy))
             chosen = rng.choice(len(objects_of_split), objects)
             image, target = paste(scene, [objects_of_split[i] for i in chosen], rng)
+            if road:
+                target = _of_road(scene, target)
             yield AnomalyExample(f'{scene.name}/{copy}', image, target)
 
 
@@ -121,6 +126,15 @@ def paste(
             small, mask = small[:, ::-1], mask[:, ::-1]
         _blend(image, target, small.astype(np.float32), mask, foot, middle)
     return image, target
+
+
+def _of_road(scene: Example, target: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the target with 255 on all but drivable pixels and objects that cover some."""
+    assert scene.labels is not None
+    drivable = np.isin(scene.labels, CITYSCAPES.drivable)
+    _, parts = cv2.connectedComponents((target == 1).astype(np.uint8))
+    on_road = np.isin(parts, np.setdiff1d(np.unique(parts[drivable]), [0]))
+    return np.select([on_road, drivable & (target == 0)], [1, 0], IGNORE).astype(np.uint8)
 
 
 def _blend(

@@ -67,7 +67,6 @@ class FinetuneRecipe(Recipe):
             and ``validation_size`` must be multiples of 32 in the smallest.
         stream_sharpness: How much the size counts at which least speaks for the classes, see
             `models.TwoStreams`.
-        stream_top: See `models.EvidenceStream`; for ``evidence`` only.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -129,7 +128,6 @@ class FinetuneRecipe(Recipe):
     stream_gain: float = 3.0
     stream_octaves: int = 1
     stream_sharpness: float = 0.0
-    stream_top: int = 0
     dropout: bool = False
     loss: str = 'topk_ovr'
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -214,7 +212,6 @@ class FinetuneRecipe(Recipe):
         self.require_at_least(
             0, 'power', 'weight_decay', 'ood_weight', 'id_weight', 'hold_weight',
             'hold_logits_weight', 'hold_margin', 'validation_epochs', 'stream_sharpness',
-            'stream_top',
         )  # fmt: skip
         if self.validation_epochs:
             self.require_at_least(1, 'validation_frames')

@@ -19,6 +19,7 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.dataset import Crops
 from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.finetune.stream import without_stream
 from anomaly_seg_training.proxies import Mixed, Mixer
 from anomaly_seg_training.resizing import resize_image
 from anomaly_seg_training.tensors import channels_first
@@ -85,6 +86,8 @@ class MixedCrops(Dataset[Batch]):
 def pseudo_labelled(examples: Sequence[Example], start: Start, sure: float) -> list[Example]:
     """Label the frames without labels by what the start is sure of.
 
+    A second stream changes no prediction, and its octaves would not suit every view.
+
     Args:
         examples: Of one data set.
         start: Its network runs at each example's view.
@@ -95,13 +98,14 @@ def pseudo_labelled(examples: Sequence[Example], start: Start, sure: float) -> l
     """
     if sure >= 1:
         return list(examples)
+    network = without_stream(start).network
     return [
         example
         if example.labels is not None
         else replace(
             example,
             name=example.name + PSEUDO,
-            labels=predict(start.network, start, example.image, example.view, sure),
+            labels=predict(network, start, example.image, example.view, sure),
         )
         for example in examples
     ]

@@ -68,8 +68,7 @@ class FinetuneRun(RunSettings):
             options = {'gain': recipe.stream_gain, **pooling}
             return with_stream(start, unknown_stream.NAME, options)
         if recipe.trained == EVIDENCE:
-            options = {'top': recipe.stream_top, **pooling}
-            return with_stream(start, evidence_stream.NAME, options)
+            return with_stream(start, evidence_stream.NAME, pooling)
         return without_stream(start)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from anomaly_seg_ros.bundle import SegmenterSpec
 from anomaly_seg_ros.models import TwoStreams, create_segmenter
+from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.start import Start
 
 
@@ -34,6 +35,22 @@ def with_stream(start: Start, name: str, options: Mapping[str, Any] | None = Non
         network.load_state_dict(start.network.state_dict())
     else:
         network.adopt(alone.network)
+    return replace(start, network=network.eval(), spec=spec)
+
+
+def sharpened(start: Start, sharpness: float) -> Start:
+    """Return the start whose second stream pools its octaves so, see `models.TwoStreams`.
+
+    Raises:
+        LabError: There is no second stream.
+        ModelError: The value is out of range.
+    """
+    if not isinstance(start.network, TwoStreams):
+        msg = f'received sharpness={sharpness}, but {start.spec.name} has no second stream'
+        raise LabError(msg)
+    spec = SegmenterSpec(start.spec.name, {**start.spec.options, 'sharpness': sharpness})
+    network = create_segmenter(spec.name, num_classes=len(start.classes), **spec.options)
+    network.load_state_dict(start.network.state_dict())
     return replace(start, network=network.eval(), spec=spec)
 
 
