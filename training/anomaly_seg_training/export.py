@@ -39,6 +39,7 @@ from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.fold import fold_norms
 from anomaly_seg_training.measure import SIZE, miou
 from anomaly_seg_training.module import MEAN, STD
+from anomaly_seg_training.pooling import Pooling
 from anomaly_seg_training.pretrained import encoder_parts
 from anomaly_seg_training.recalibrate import photographs, recalibrate
 from anomaly_seg_training.training import RUN, WEIGHTS, as_half
@@ -59,7 +60,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def write_run_bundle(
-    run: Path, data: Path, out: Path, threads: int = 0, sharpness: float | None = None
+    run: Path, data: Path, out: Path, threads: int = 0, pooling: Pooling | None = None
 ) -> Bundle:
     """Export a run of any kind.
 
@@ -70,14 +71,14 @@ def write_run_bundle(
         data: Folder of the data sets.
         out: The bundle's folder, replaced if it is a bundle.
         threads: Of the engine that measures; 0 = all cores.
-        sharpness: Of a second stream, see `models.TwoStreams`; None: the recipe's.
+        pooling: Of a second stream; None: the recipe's.
 
     Raises:
         AnomalySegError: The run or the data cannot be used, or the export is not exact.
     """
     about = read_run(run)
-    if sharpness is not None and about.get('kind') in (None, 'dissimilarity'):
-        msg = f'received sharpness={sharpness}, but {run} has no second stream: leave it out'
+    if pooling is not None and about.get('kind') in (None, 'dissimilarity'):
+        msg = f'received {pooling}, but {run} has no second stream: leave it out'
         raise LabError(msg)
     if 'kind' in about:
         from anomaly_seg_training.finetune.bundle import write_finetuned_bundle
@@ -86,7 +87,7 @@ def write_run_bundle(
             from anomaly_seg_training.synboost.dissimilarity_run import write_synboost_bundle
 
             return write_synboost_bundle(run, data, out, threads)
-        return write_finetuned_bundle(run, data, out, threads, sharpness)
+        return write_finetuned_bundle(run, data, out, threads, pooling)
     return write_segmenter_bundle(run, data, out, threads)
 
 

@@ -71,9 +71,13 @@ def build_parser() -> argparse.ArgumentParser:
         '--no-weights', action='store_true', help='the graph alone, for every engine but torch'
     )
     export.add_argument(
-        '--sharpness', type=float, metavar='S',
-        help="of a second stream's octaves, which no weight depends on (default: the recipe's)",
+        '--octaves', type=int, metavar='N',
+        help='in which a second stream sees the picture; no weight depends on it, nor on '
+        "--sharpness (default: the recipe's)",
     )  # fmt: skip
+    export.add_argument(
+        '--sharpness', type=float, metavar='S', help="of those octaves (default: the recipe's)"
+    )
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
@@ -176,10 +180,13 @@ def _train_segmenter(arguments: argparse.Namespace) -> None:
 
 def _export(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.export import leave_out_weights, write_run_bundle
+    from anomaly_seg_training.pooling import Pooling
 
+    pooling = Pooling(arguments.octaves, arguments.sharpness)
     bundle = write_run_bundle(
-        arguments.folder, arguments.data, arguments.out, arguments.threads, arguments.sharpness
-    )
+        arguments.folder, arguments.data, arguments.out, arguments.threads,
+        pooling if pooling.options() else None,
+    )  # fmt: skip
     if arguments.no_weights:
         bundle = leave_out_weights(bundle)
     print(bundle.path)

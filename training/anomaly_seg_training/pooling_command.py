@@ -5,20 +5,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import TypeVar
 
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.model_arguments import add_measuring_arguments
 
 OUTPUTS = 'energy,max_logit+sml+suppress+smooth'
+Number = TypeVar('Number', int, float)
 
 
 def add_pooling_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add ``pooling`` to the parsers of ``tables``."""
     parser = kinds.add_parser(
-        'pooling', help='how sharp a second stream should be, on data to tune on, without training'
+        'pooling', help='how a second stream should pool its octaves, on data to tune on'
     )
     parser.add_argument(
         '--bundle', action='append', required=True, help='a bundle; given once for each seed'
+    )
+    parser.add_argument(
+        '--octaves', metavar='A,B', help='in how many it sees the picture (default: as it does)'
     )
     parser.add_argument(
         '--sharpnesses', default='0,0.5,1,2', metavar='A,B', help='default: %(default)s'
@@ -35,18 +41,21 @@ def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.pooling_table import compare, markdown
     from anomaly_seg_training.stored_tables import write_table
 
-    try:
-        sharpnesses = [float(word) for word in arguments.sharpnesses.split(',')]
-    except ValueError as error:
-        text = arguments.sharpnesses
-        msg = f'received --sharpnesses {text!r}, expected numbers from 0, joined by commas'
-        raise LabError(msg) from error
     content = compare(
         arguments.bundle,
         arguments.data,
-        sharpnesses=sharpnesses,
+        octaves=_numbers('--octaves', arguments.octaves, int) if arguments.octaves else (),
+        sharpnesses=_numbers('--sharpnesses', arguments.sharpnesses, float),
         outputs=arguments.outputs.split(','),
         images=arguments.images,
         threads=arguments.threads,
     )
     print(write_table(arguments.out, content, markdown))
+
+
+def _numbers(option: str, text: str, kind: Callable[[str], Number]) -> list[Number]:
+    try:
+        return [kind(word) for word in text.split(',')]
+    except ValueError as error:
+        msg = f'received {option} {text!r}, expected numbers joined by commas'
+        raise LabError(msg) from error

@@ -1,8 +1,8 @@
 # Copyright 2026 The anomaly_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How sharp a second stream is best, on data that may be tuned on.
+"""How a second stream pools its octaves best, on data that may be tuned on.
 
-No weight depends on `sharpness` of `models.TwoStreams`: one pass of the network serves all values.
+No weight depends on it: one pass of the network serves all ways.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from anomaly_seg_ros.detector import Detector, create_detector
 from anomaly_seg_ros.engines.base import LABELS
 from anomaly_seg_ros.metrics import AnomalyMetrics
 from anomaly_seg_ros.models import TwoStreams
+from anomaly_seg_ros.models.two_streams import MAX_OCTAVES
 from anomaly_seg_ros.provenance import provenance
 from anomaly_seg_ros.refinement import needs_statistics, split_output, statistics_table
 from anomaly_seg_ros.refinement.statistics import ClassStatistics
@@ -43,26 +44,28 @@ def compare(
     bundles: Sequence[str],
     data: Path,
     *,
+    octaves: Sequence[int] = (),
     sharpnesses: Sequence[float] = (0.0, 0.5, 1.0, 2.0),
     outputs: Sequence[str] = ('energy', 'max_logit+sml+suppress+smooth'),
     images: int | None = None,
     threads: int = 0,
 ) -> dict[str, Any]:
-    """Measure outputs with every value, one network after the other.
+    """Measure outputs pooled in every way, one network after the other.
 
-    What outputs standardise by is taken anew for every value, of the labelled images that
+    What outputs standardise by is taken anew for every way, of the labelled images that
     `calibrate` takes, and drawn together as the bundle's card says.
 
     Args:
         bundles: With weights and a second stream; of one recipe, with different seeds.
         data: Folder of the data sets.
-        sharpnesses: Values of `sharpness`.
+        octaves: In how many the stream sees the picture; none: as each bundle says.
+        sharpnesses: What octaves are pooled with, see `models.TwoStreams`.
         outputs: Scores, refined or not.
         images: Of each set at most so many, to try it out.
         threads: Of PyTorch; 0 = its own choice.
 
     Returns:
-        ``rows``: per bundle, value, output and set AUROC, AP and FPR95 at `SIZE`, pixels pooled;
+        ``rows``: per bundle, pooling, output and set AUROC, AP and FPR95 at `SIZE`, pixels pooled;
         ``provenance``.
 
     Raises:
@@ -73,7 +76,7 @@ def compare(
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(bundles):
         bundle = Bundle.open(name)
-        listener = _Listener.of(bundle, sharpnesses, outputs)
+        listener = _Listener.of(bundle, octaves, sharpnesses, outputs)
         if any(needs_statistics(output) for output in outputs):
             listener.take_statistics(labelled(dict.fromkeys(SOURCES, 1.0), data))
         about = {'bundle': number, 'name': bundle.card.name,
@@ -95,28 +98,32 @@ class _Heard(nn.Module):
 
     def __init__(self, network: TwoStreams) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.octaves = network, network.octaves
         self.words: tuple[torch.Tensor, list[torch.Tensor]] | None = None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         if self.words is None:
             self.words = self.network.listen(image)
-        return self.network.combine(*self.words)
+        logits, said = self.words
+        return self.network.combine(logits, said[: self.octaves])
 
 
 @dataclass
 class _Listener:
-    """A detector that is asked the same with different values of its stream."""
+    """A detector that is asked the same with different poolings of its stream."""
 
     detector: Detector
     heard: _Heard
     bundle: Bundle
-    sharpnesses: Sequence[float]
+    ways: Sequence[tuple[int, float]]
     outputs: Sequence[str]
-    tables: dict[float, torch.Tensor] = field(default_factory=dict)
+    tables: dict[tuple[int, float], torch.Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, bundle: Bundle, sharpnesses: Sequence[float], outputs: Sequence[str]) -> _Listener:
+    def of(
+        cls, bundle: Bundle, octaves: Sequence[int], sharpnesses: Sequence[float],
+        outputs: Sequence[str],
+    ) -> _Listener:  # fmt: skip
         unknown = [name for name in outputs if name not in bundle.card.outputs]
         if unknown:
             msg = f'{bundle.path} offers no output {unknown[0]!r}'
@@ -125,65 +132,67 @@ class _Listener:
             if not 0 <= sharpness < float('inf'):
                 msg = f'received the sharpness {sharpness}, expected a finite number from 0'
                 raise LabError(msg)
+        for number in octaves:
+            if number not in range(1, MAX_OCTAVES + 1):
+                msg = f'received {number} octaves, expected 1 to {MAX_OCTAVES}'
+                raise LabError(msg)
         detector = create_detector(bundle)
         network = detector.segmenter
         if not isinstance(network, TwoStreams):
             msg = f'{bundle.path} has no second stream: fine-tune one with trained: evidence'
             raise LabError(msg)
+        ways = list(product(octaves or [network.octaves], sharpnesses))
+        network.octaves = max(number for number, _ in ways)
         detector.segmenter = heard = _Heard(network)
-        return cls(detector, heard, bundle, sharpnesses, outputs)
+        return cls(detector, heard, bundle, ways, outputs)
 
     def take_statistics(self, examples: Iterable[Example]) -> None:
-        """Take class statistics for every value, of labelled pixels."""
+        """Take class statistics for every pooling, of labelled pixels."""
         card = self.bundle.card
         scores = list(dict.fromkeys(split_output(name)[0] for name in self.outputs))
         found = {
-            sharpness: {score: ClassStatistics(len(card.classes)) for score in scores}
-            for sharpness in self.sharpnesses
+            way: {score: ClassStatistics(len(card.classes)) for score in scores}
+            for way in self.ways
         }
         for example in tqdm(examples, desc='statistics', unit='image', disable=None):
             assert example.labels is not None
-            for sharpness, maps in self._run(example.image, (LABELS, *scores)):
-                for score, taken in found[sharpness].items():
+            for way, maps in self._run(example.image, (LABELS, *scores)):
+                for score, taken in found[way].items():
                     taken.update(maps[score], maps[LABELS], example.labels == IGNORE)
         self.tables = {
-            sharpness: torch.from_numpy(
+            way: torch.from_numpy(
                 statistics_table(
                     {score: t.to_json() for score, t in taken.items()},
                     card.scores, len(card.classes), card.shrinkage,
                 )
             )
-            for sharpness, taken in found.items()
+            for way, taken in found.items()
         }  # fmt: skip
 
     def measure(self, examples: Iterable[AnomalyExample], place: str) -> list[dict[str, Any]]:
-        """Return the figures of every value and output on one set."""
-        metrics = {
-            (sharpness, name): AnomalyMetrics()
-            for sharpness in self.sharpnesses
-            for name in self.outputs
-        }
+        """Return the figures of every pooling and output on one set."""
+        metrics = {(way, name): AnomalyMetrics() for way in self.ways for name in self.outputs}
         for example in tqdm(examples, desc=place, unit='image', disable=None):
             image, target = resize_image(example.image, SIZE), resize_labels(example.target, SIZE)
-            for sharpness, maps in self._run(image, self.outputs):
+            for way, maps in self._run(image, self.outputs):
                 for name in self.outputs:
-                    metrics[sharpness, name].update(maps[name], target)
+                    metrics[way, name].update(maps[name], target)
         rows = []
-        for (sharpness, name), metric in metrics.items():
+        for ((octaves, sharpness), name), metric in metrics.items():
             result = metric.compute().as_dict()
             figures = {key: result[key] for key in _FIGURES}
-            rows.append({'sharpness': sharpness, 'output': name, **figures})
+            rows.append({'octaves': octaves, 'sharpness': sharpness, 'output': name, **figures})
         return rows
 
     @torch.inference_mode()
     def _run(
         self, image: NDArray[Any], outputs: Sequence[str]
-    ) -> Iterator[tuple[float, dict[str, NDArray[Any]]]]:
+    ) -> Iterator[tuple[tuple[int, float], dict[str, NDArray[Any]]]]:
         batch, self.heard.words = torch.from_numpy(image)[None], None
-        for sharpness in self.sharpnesses:
-            self.heard.network.sharpness = sharpness
-            maps = self.detector.run(batch, outputs, self.tables.get(sharpness))
-            yield sharpness, {name: values[0].numpy() for name, values in maps.items()}
+        for way in self.ways:
+            self.heard.octaves, self.heard.network.sharpness = way
+            maps = self.detector.run(batch, outputs, self.tables.get(way))
+            yield way, {name: values[0].numpy() for name, values in maps.items()}
 
 
 def markdown(content: Mapping[str, Any]) -> str:
@@ -196,7 +205,7 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     networks = dict.fromkeys((row['bundle'], row['name'], row['seed']) for row in rows)
     named = ', '.join(f'{name} (seed {seed})' for _, name, seed in networks)
     places = list(dict.fromkeys(row['set'] for row in rows))
-    yield from ('# Sharpness of a second stream', '')
+    yield from ('# Octaves of a second stream, pooled', '')
     yield (
         f'{named}: images and ground truth at {content["size"]}, pixels pooled, mean over the '
         'networks. Nothing is trained between the rows. These sets are for choices; none is '
@@ -205,17 +214,18 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield from ('', f'Made by `{content["provenance"]["command"]}`.')
     for output in content['outputs']:
         yield from ('', f'## {output}: AP / FPR95', '')
-        yield f'| sharpness | {" | ".join(places)} |'
-        yield f'|---|{"---|" * len(places)}'
-        for sharpness in dict.fromkeys(row['sharpness'] for row in rows):
-            cells = [_cell(rows, output, sharpness, place) for place in places]
-            yield f'| {sharpness:g} | {" | ".join(cells)} |'
+        yield f'| octaves | sharpness | {" | ".join(places)} |'
+        yield f'|---|---|{"---|" * len(places)}'
+        ways = dict.fromkeys((row['octaves'], row['sharpness']) for row in rows)
+        for octaves, sharpness in ways:
+            cells = [_cell(rows, (octaves, sharpness, output, place)) for place in places]
+            yield f'| {octaves} | {sharpness:g} | {" | ".join(cells)} |'
 
 
-def _cell(rows: Iterable[Mapping[str, Any]], output: str, sharpness: float, place: str) -> str:
-    """Return AP / FPR95, averaged over bundles."""
-    wanted = (output, sharpness, place)
-    found = [row for row in rows if (row['output'], row['sharpness'], row['set']) == wanted]
+def _cell(rows: Iterable[Mapping[str, Any]], wanted: tuple[int, float, str, str]) -> str:
+    """Return AP / FPR95 of octaves, sharpness, output and set, averaged over bundles."""
+    keys = ('octaves', 'sharpness', 'output', 'set')
+    found = [row for row in rows if tuple(row[key] for key in keys) == wanted]
     return ' / '.join(
         f'{statistics.fmean(100 * r[key] for r in found):.1f}' for key in ('ap', 'fpr95')
     )

@@ -86,14 +86,16 @@ def test_figures_are_those_of_bundles_with_such_streams(
 ) -> None:
     monkeypatch.setattr(pooling_table, 'SIZE', SIZE)
     file, outputs, sets = tmp_path / 'pooling.json', ('energy', REFINED), TUNING_SETS | ROAD_SETS
-    words = ('--sharpnesses', '0,50', '--images', '2', '--outputs', ','.join(outputs))
+    words = ('--octaves', '1,2', '--sharpnesses', '0,50', '--images', '2',
+             '--outputs', ','.join(outputs))  # fmt: skip
     assert build(bundle, scenes, file, *words) == 0
     content = json.loads(file.read_text('utf-8'))
-    assert len(content['rows']) == 2 * len(outputs) * len(sets)
-    found: dict[float, list[float]] = {}
-    for sharpness in (0.0, 50.0):
+    assert len(content['rows']) == 4 * len(outputs) * len(sets)
+    found: dict[tuple[int, float], list[float]] = {}
+    for way in ((1, 0.0), (2, 0.0), (2, 50.0)):
         opened = Bundle.open(bundle)
-        spec = SegmenterSpec('evidence_stream', {**OPTIONS, 'sharpness': sharpness})
+        pooling = dict(zip(('octaves', 'sharpness'), way, strict=True))
+        spec = SegmenterSpec('evidence_stream', {**OPTIONS, **pooling})
         card = replace(opened.card, segmenter=spec)
         engine = load_engine('torch', Bundle(opened.path, card), device='cpu', threads=1)
         taken = class_statistics(engine, labelled(dict.fromkeys(SOURCES, 1.0), scenes))
@@ -102,21 +104,21 @@ def test_figures_are_those_of_bundles_with_such_streams(
         for place, read in sets.items():
             results = anomaly_figures(engine, list(read(scenes))[:2], outputs, SIZE)
             for output in outputs:
-                wanted = (sharpness, output, place)
-                (row,) = (
-                    r for r in content['rows'] if (r['sharpness'], r['output'], r['set']) == wanted
-                )
+                wanted = (*way, output, place)
+                keys = ('octaves', 'sharpness', 'output', 'set')
+                (row,) = (r for r in content['rows'] if tuple(r[key] for key in keys) == wanted)
                 expected = results[output].as_dict()
                 for key in ('auroc', 'ap', 'fpr95'):
                     assert row[key] == pytest.approx(expected[key], abs=1e-3), (key, row)
-                    found.setdefault(sharpness, []).append(row[key])
-    # The values change what is found, so that equality above says something.
-    assert float(np.abs(np.subtract(found[0.0], found[50.0])).max()) > 0.01
+                    found.setdefault(way, []).append(row[key])
+    # The ways differ in what is found, so that equality above says something.
+    for way in ((1, 0.0), (2, 50.0)):
+        assert float(np.abs(np.subtract(found[2, 0.0], found[way])).max()) > 0.01
 
 
 def row(sharpness: float, ap: float, place: str, bundle: int = 0) -> dict[str, Any]:
     about = {'bundle': bundle, 'name': 'tiny', 'seed': bundle, 'set': place, 'output': 'energy'}
-    return {**about, 'sharpness': sharpness, 'auroc': 0.9, 'ap': ap, 'fpr95': 0.25}
+    return {**about, 'octaves': 3, 'sharpness': sharpness, 'auroc': 0.9, 'ap': ap, 'fpr95': 0.25}
 
 
 def test_the_page_averages_over_networks() -> None:
@@ -130,16 +132,18 @@ def test_the_page_averages_over_networks() -> None:
         'provenance': {'command': 'anomaly-seg-lab tables pooling'},
     }  # fmt: skip
     text = markdown(content)
-    assert '| sharpness | streets | roads |' in text
-    assert '| 0 | 30.0 / 25.0 | 80.0 / 25.0 |' in text
-    assert '| 0.5 | 90.0 / 25.0 | 90.0 / 25.0 |' in text
+    assert '| octaves | sharpness | streets | roads |' in text
+    assert '| 3 | 0 | 30.0 / 25.0 | 80.0 / 25.0 |' in text
+    assert '| 3 | 0.5 | 90.0 / 25.0 | 90.0 / 25.0 |' in text
     assert 'tiny (seed 0), tiny (seed 1)' in text
 
 
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        (['--sharpnesses', 'all'], "received --sharpnesses 'all', expected numbers from 0"),
+        (['--sharpnesses', 'all'], "received --sharpnesses 'all', expected numbers joined"),
+        (['--octaves', '1.5'], "received --octaves '1.5', expected numbers joined by commas"),
+        (['--octaves', '5'], 'received 5 octaves, expected 1 to 4'),
         (['--sharpnesses', '-1'], 'received the sharpness -1.0, expected a finite number from 0'),
         (['--outputs', 'odin'], "offers no output 'odin'"),
     ],

@@ -47,6 +47,13 @@ def test_other_class_statistics_are_named() -> None:
     assert 'drawn together' not in page(run(0, 0.4))
 
 
+def test_a_sharper_second_stream_is_named() -> None:
+    trained = run(0, 0.4)
+    trained['training']['recipe'] = {'stream_sharpness': 1.0}
+    assert 'heard at sharpness 1.' in page(trained)
+    assert 'sharpness' not in page(run(0, 0.4))
+
+
 def test_one_seed_has_no_spread() -> None:
     assert '| energy | 90.00 (90.00) | 40.00 (10.00) | 20.00 (20.00) |' in page(run(0, 0.4))
 

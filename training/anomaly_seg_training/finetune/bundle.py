@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.refinement import Shrinkage
@@ -13,12 +14,13 @@ from anomaly_seg_ros.size import Size
 from anomaly_seg_training.export import draft_card, read_run, write_calibrated_bundle
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.finished import start_of_run
-from anomaly_seg_training.finetune.stream import sharpened
+from anomaly_seg_training.finetune.stream import pooled
+from anomaly_seg_training.pooling import Pooling
 from anomaly_seg_training.training import WEIGHTS
 
 
 def write_finetuned_bundle(
-    run: Path, data: Path, out: Path, threads: int = 0, sharpness: float | None = None
+    run: Path, data: Path, out: Path, threads: int = 0, pooling: Pooling | None = None
 ) -> Bundle:
     """Export a fine-tuned segmenter; its batch norm statistics are those of the start.
 
@@ -27,7 +29,7 @@ def write_finetuned_bundle(
         data: Folder of the data sets.
         out: The bundle's folder, replaced if it is a bundle.
         threads: Of the engine that measures; 0 = all cores.
-        sharpness: Of the second stream instead of the recipe's, which no weight depends on.
+        pooling: Of the second stream instead of the recipe's, which no weight depends on.
 
     Raises:
         AnomalySegError: The run or the data cannot be used, or the export is not exact.
@@ -35,9 +37,12 @@ def write_finetuned_bundle(
     about = read_run(run)
     recipe = FinetuneRecipe.from_dict(about.pop('recipe'))
     start = start_of_run(about['start'], run / WEIGHTS)
-    if sharpness is not None:
-        start = sharpened(start, sharpness)
-        recipe = replace(recipe, stream_sharpness=sharpness)
+    if pooling is not None:
+        start = pooled(start, pooling)
+        options: dict[str, Any] = {
+            f'stream_{name}': value for name, value in pooling.options().items()
+        }
+        recipe = replace(recipe, **options)
     origin = start.about.get('bundle') or start.about.get('checkpoint')
     size = Size.parse(recipe.input_size)
     card = draft_card(

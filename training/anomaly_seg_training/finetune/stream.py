@@ -12,6 +12,7 @@ from anomaly_seg_ros.bundle import SegmenterSpec
 from anomaly_seg_ros.models import TwoStreams, create_segmenter
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.start import Start
+from anomaly_seg_training.pooling import Pooling
 
 
 def with_stream(start: Start, name: str, options: Mapping[str, Any] | None = None) -> Start:
@@ -38,17 +39,17 @@ def with_stream(start: Start, name: str, options: Mapping[str, Any] | None = Non
     return replace(start, network=network.eval(), spec=spec)
 
 
-def sharpened(start: Start, sharpness: float) -> Start:
-    """Return the start whose second stream pools its octaves so, see `models.TwoStreams`.
+def pooled(start: Start, pooling: Pooling) -> Start:
+    """Return the start whose second stream pools what it says so; no weight changes.
 
     Raises:
         LabError: There is no second stream.
-        ModelError: The value is out of range.
+        ModelError: A value is out of range.
     """
     if not isinstance(start.network, TwoStreams):
-        msg = f'received sharpness={sharpness}, but {start.spec.name} has no second stream'
+        msg = f'received {pooling}, but {start.spec.name} has no second stream: leave it out'
         raise LabError(msg)
-    spec = SegmenterSpec(start.spec.name, {**start.spec.options, 'sharpness': sharpness})
+    spec = SegmenterSpec(start.spec.name, {**start.spec.options, **pooling.options()})
     network = create_segmenter(spec.name, num_classes=len(start.classes), **spec.options)
     network.load_state_dict(start.network.state_dict())
     return replace(start, network=network.eval(), spec=spec)

@@ -21,6 +21,7 @@ from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.finetune.start import start_from_checkpoint
 from anomaly_seg_training.finetune.stream import with_stream, without_stream
+from anomaly_seg_training.pooling import Pooling
 from anomaly_seg_training.training import as_half
 
 
@@ -101,32 +102,33 @@ def test_evidence_learns_while_the_classes_stay(
     torch.testing.assert_close(now.logsumexp(1), said.logsumexp(1), rtol=0, atol=1e-4)
 
 
-def test_a_run_is_exported_with_another_sharpness(
+def test_a_run_is_exported_with_other_octaves(
     tune: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     """The weights are the run's; octaves, the card and the recipe in it are as asked for."""
     out = tune(trained='evidence', ema=0.0, steps=2, validation_epochs=0, stream_octaves=2,
-               input_size='256x128')  # fmt: skip
+               input_size='256x128', validation_size='256x128')  # fmt: skip
     plain = write_run_bundle(out, data, tmp_path / 'plain', threads=1)
-    sharp = write_run_bundle(out, data, tmp_path / 'sharp', threads=1, sharpness=2.0)
+    sharp = write_run_bundle(out, data, tmp_path / 'sharp', threads=1, pooling=Pooling(3, 2.0))
     assert plain.card.segmenter.options['sharpness'] == 0
-    assert sharp.card.segmenter.options['sharpness'] == 2
-    assert sharp.card.training['recipe']['stream_sharpness'] == 2
+    options, recipe = sharp.card.segmenter.options, sharp.card.training['recipe']
+    assert (options['octaves'], options['sharpness']) == (3, 2)
+    assert (recipe['stream_octaves'], recipe['stream_sharpness']) == (3, 2)
     assert plain.file('weights').read_bytes() == sharp.file('weights').read_bytes()
     network = create_detector(sharp).segmenter
     assert isinstance(network, EvidenceStream)
-    assert network.sharpness == 2
+    assert (network.octaves, network.sharpness) == (3, 2)
     with pytest.raises(ModelError, match='sharpness=-1.0, expected a finite number from 0'):
-        write_run_bundle(out, data, tmp_path / 'other', threads=1, sharpness=-1.0)
+        write_run_bundle(out, data, tmp_path / 'other', threads=1, pooling=Pooling(sharpness=-1.0))
     assert not (tmp_path / 'other').exists()
 
 
-def test_a_run_without_a_stream_cannot_be_sharp(
+def test_a_run_without_a_stream_pools_nothing(
     tune: Callable[..., Path], data: Path, tmp_path: Path
 ) -> None:
     out = tune(steps=1, validation_epochs=0)
-    with pytest.raises(LabError, match='sharpness=1.0, but streetnet has no second stream'):
-        write_run_bundle(out, data, tmp_path / 'b', threads=1, sharpness=1.0)
+    with pytest.raises(LabError, match='octaves=2, sharpness=1.0, but streetnet has no second'):
+        write_run_bundle(out, data, tmp_path / 'b', threads=1, pooling=Pooling(2, 1.0))
 
 
 def test_a_stream_refuses_losses_on_classes(tune: Callable[..., Path]) -> None:
