@@ -11,7 +11,8 @@ segmenter alone and learning a residual is the idea of Liu et al., Residual Patt
 The stream may look at the picture in several octaves: at its size, at half of it, and so on. What
 fills a quarter of the picture, an animal on the road ahead, is then seen at the size at which a
 network of streets knows objects. Either the mean of what it says counts, so that single pixels
-that are odd at one size only count less, or the size at which it doubts most counts more.
+that are odd at one size only count less, or the size at which it doubts most counts more. What is
+half as large costs a quarter, so there it may look at the mirrored picture too.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class TwoStreams(Segmenter):
             The picture's sides should be multiples of what the base network asks for in the last.
         sharpness: How the octaves' digests d become one: -ln mean exp(-sharpness d) / sharpness.
             0: their mean; the larger, the nearer to their minimum.
+        mirrored: Whether the digest of an octave from the second on is the mean of the picture's
+            and the mirrored picture's.
 
     Raises:
         ModelError: The base network cannot be built, or cannot be split, or a number is out of
@@ -75,6 +78,7 @@ class TwoStreams(Segmenter):
         base_options: Mapping[str, Any] | None = None,
         octaves: int = 1,
         sharpness: float = 0.0,
+        mirrored: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= sharpness < math.inf:
@@ -83,7 +87,7 @@ class TwoStreams(Segmenter):
         if octaves not in range(1, MAX_OCTAVES + 1):
             msg = f'received octaves={octaves}, expected 1 to {MAX_OCTAVES}'
             raise ModelError(msg)
-        self.octaves, self.sharpness = octaves, sharpness
+        self.octaves, self.sharpness, self.mirrored = octaves, sharpness, mirrored
         self.base = create_segmenter(base, **{'num_classes': num_classes, **(base_options or {})})
         if not isinstance(self.base, Splittable):
             msg = (
@@ -113,22 +117,31 @@ class TwoStreams(Segmenter):
         return self.combine(*self.listen(image))
 
     def listen(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Map (N, 3, h, w) to the segmenter's logits and what the stream says of each octave."""
+        """Map (N, 3, h, w) to the segmenter's logits and what the stream says of each octave.
+
+        If `mirrored`, what it says of the mirrored picture, mirrored back, follows what it says
+        of the picture, from the second octave on.
+        """
         base, stream = cast('Splittable', self.base), cast('Splittable', self.stream)
         features = base.begin(image)
         logits, said = base.finish(features), [stream.finish(features)]
         for _ in range(1, self.octaves):
             image = functional.avg_pool2d(image, 2)
             said.append(stream.finish(base.begin(image)))
+            if self.mirrored:
+                said.append(stream.finish(base.begin(image.flip(3))).flip(3))
         return logits, said
 
     def combine(self, logits: torch.Tensor, said: Sequence[torch.Tensor]) -> torch.Tensor:
         """Map what `listen` gives to the logits of `forward`."""
-        digests = [self.digest(said[0])] + [
-            functional.interpolate(
-                self.digest(octave), logits.shape[-2:], mode='bilinear', align_corners=False
-            )
-            for octave in said[1:]
+        digests = [self.digest(octave) for octave in said]
+        if self.mirrored:
+            pairs = zip(digests[1::2], digests[2::2], strict=True)
+            digests[1:] = [(straight + mirrored) / 2 for straight, mirrored in pairs]
+        size = logits.shape[-2:]
+        digests[1:] = [
+            functional.interpolate(digest, size, mode='bilinear', align_corners=False)
+            for digest in digests[1:]
         ]
         return self.join(logits, self._pooled(digests))
 

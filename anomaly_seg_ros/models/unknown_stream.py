@@ -32,6 +32,7 @@ class UnknownStream(TwoStreams):
             the stream.
         octaves: See `TwoStreams`.
         sharpness: See `TwoStreams`.
+        mirrored: See `TwoStreams`.
 
     Raises:
         ModelError: The base network cannot be built, or cannot be split, or a number is out of
@@ -46,11 +47,12 @@ class UnknownStream(TwoStreams):
         gain: float = 3.0,
         octaves: int = 1,
         sharpness: float = 0.0,
+        mirrored: bool = False,
     ) -> None:
         if not gain > 0:
             msg = f'received gain={gain}, expected more than 0'
             raise ModelError(msg)
-        super().__init__(num_classes, base, base_options, octaves, sharpness)
+        super().__init__(num_classes, base, base_options, octaves, sharpness, mirrored)
         self.gain = gain
 
     def digest(self, said: torch.Tensor) -> torch.Tensor:

@@ -85,7 +85,7 @@ def test_file_is_clean(exported: tuple[Any, Path]) -> None:
     ('kind', 'options'),
     [
         ('evidence_stream', {}),
-        ('evidence_stream', {'sharpness': 0.5}),
+        ('evidence_stream', {'sharpness': 0.5, 'mirrored': True}),
         ('unknown_stream', {}),
         ('unknown_stream', {'sharpness': 2.0}),
     ],

@@ -160,6 +160,30 @@ def test_a_sharp_stream_hears_the_octave_that_doubts_most(kind: str, sharpness: 
     torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize('kind', ['evidence_stream', 'unknown_stream'])
+def test_a_mirrored_stream_averages_what_it_says_of_both_pictures(kind: str) -> None:
+    """From the second octave on; the first is seen as it is."""
+    network = _trained(kind, octaves=3, mirrored=True)
+    image = torch.rand(2, 3, 64, 96)
+
+    def heard(seen: torch.Tensor) -> torch.Tensor:
+        said = network.said(seen)
+        value = said.logsumexp(1, keepdim=True) if kind == 'evidence_stream' else -said
+        return torch.nn.functional.interpolate(value, (64, 96), mode='bilinear')
+
+    with torch.inference_mode():
+        half, quarter = _halved(image), _halved(_halved(image))
+        pairs = [(heard(seen), heard(seen.flip(3)).flip(3)) for seen in (half, quarter)]
+        expected = (heard(image) + sum((a + b) / 2 for a, b in pairs)) / 3
+        plain, now = network.base(image), network(image)
+    if kind == 'evidence_stream':
+        taken = now.logsumexp(1, keepdim=True)
+    else:
+        taken = (now - plain).mean(1, keepdim=True) / network.gain
+    torch.testing.assert_close(taken, expected, rtol=0, atol=1e-3)
+    assert float((pairs[0][0] - pairs[0][1]).abs().max()) > 1e-2
+
+
 def test_weights_of_one_load_into_another() -> None:
     first, second = _stream('streetnet'), _stream('streetnet')
     with torch.no_grad():

@@ -78,6 +78,10 @@ def build_parser() -> argparse.ArgumentParser:
     export.add_argument(
         '--sharpness', type=float, metavar='S', help="of those octaves (default: the recipe's)"
     )
+    export.add_argument(
+        '--mirrored', action='store_const', const=True,
+        help='it sees mirrored pictures too, from the second octave on',
+    )  # fmt: skip
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser(
@@ -182,7 +186,7 @@ def _export(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.export import leave_out_weights, write_run_bundle
     from anomaly_seg_training.pooling import Pooling
 
-    pooling = Pooling(arguments.octaves, arguments.sharpness)
+    pooling = Pooling(arguments.octaves, arguments.sharpness, arguments.mirrored)
     bundle = write_run_bundle(
         arguments.folder, arguments.data, arguments.out, arguments.threads,
         pooling if pooling.options() else None,

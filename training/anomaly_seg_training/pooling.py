@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -14,14 +14,16 @@ class Pooling:
     Args:
         octaves: Sizes at which it sees the picture.
         sharpness: How much the one that doubts most counts.
+        mirrored: Whether it sees mirrored pictures too, from the second octave on.
     """
 
     octaves: int | None = None
     sharpness: float | None = None
+    mirrored: bool | None = None
 
     def options(self) -> dict[str, int | float]:
         """Return what is to change, by its name in `models.TwoStreams`."""
-        asked = {'octaves': self.octaves, 'sharpness': self.sharpness}
+        asked = asdict(self)
         return {name: value for name, value in asked.items() if value is not None}
 
     def __str__(self) -> str:

@@ -29,6 +29,7 @@ def add_pooling_table(kinds: argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         '--sharpnesses', default='0,0.5,1,2', metavar='A,B', help='default: %(default)s'
     )
+    parser.add_argument('--mirrored', action='store_true', help='each also with mirrored pictures')
     parser.add_argument(
         '--outputs', default=OUTPUTS, metavar='A,B', help='scores, refined or not: %(default)s'
     )
@@ -46,6 +47,7 @@ def _run(arguments: argparse.Namespace) -> None:
         arguments.data,
         octaves=_numbers('--octaves', arguments.octaves, int) if arguments.octaves else (),
         sharpnesses=_numbers('--sharpnesses', arguments.sharpnesses, float),
+        mirrored=arguments.mirrored,
         outputs=arguments.outputs.split(','),
         images=arguments.images,
         threads=arguments.threads,

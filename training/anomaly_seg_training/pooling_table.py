@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, product
+from itertools import islice, product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,12 @@ from anomaly_seg_training.data import Example
 from anomaly_seg_training.data.anomaly import AnomalyExample
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.measure import SIZE
+from anomaly_seg_training.pooling import Pooling
 from anomaly_seg_training.resizing import resize_image, resize_labels
 from anomaly_seg_training.tuning_sets import ROAD_SETS, TUNING_SETS
 
 _FIGURES = ('auroc', 'ap', 'fpr95')
+_WAY = ('octaves', 'sharpness', 'mirrored')
 
 
 def compare(
@@ -46,6 +48,7 @@ def compare(
     *,
     octaves: Sequence[int] = (),
     sharpnesses: Sequence[float] = (0.0, 0.5, 1.0, 2.0),
+    mirrored: bool = False,
     outputs: Sequence[str] = ('energy', 'max_logit+sml+suppress+smooth'),
     images: int | None = None,
     threads: int = 0,
@@ -60,6 +63,7 @@ def compare(
         data: Folder of the data sets.
         octaves: In how many the stream sees the picture; none: as each bundle says.
         sharpnesses: What octaves are pooled with, see `models.TwoStreams`.
+        mirrored: Whether each way is measured a second time with mirrored pictures.
         outputs: Scores, refined or not.
         images: Of each set at most so many, to try it out.
         threads: Of PyTorch; 0 = its own choice.
@@ -76,7 +80,7 @@ def compare(
     rows: list[dict[str, Any]] = []
     for number, name in enumerate(bundles):
         bundle = Bundle.open(name)
-        listener = _Listener.of(bundle, octaves, sharpnesses, outputs)
+        listener = _Listener.of(bundle, octaves, sharpnesses, mirrored, outputs)
         if any(needs_statistics(output) for output in outputs):
             listener.take_statistics(labelled(dict.fromkeys(SOURCES, 1.0), data))
         about = {'bundle': number, 'name': bundle.card.name,
@@ -94,18 +98,35 @@ def compare(
 
 
 class _Heard(nn.Module):
-    """A network whose streams ran before, so that only their words are combined."""
+    """A network whose streams ran once, on all that any way pools, and are pooled in one."""
 
-    def __init__(self, network: TwoStreams) -> None:
+    def __init__(self, network: TwoStreams, ways: Sequence[Pooling]) -> None:
         super().__init__()
-        self.network, self.octaves = network, network.octaves
+        self.network = network
+        self.octaves = max(way.octaves or 1 for way in ways)
+        self.mirrored = any(way.mirrored for way in ways)
         self.words: tuple[torch.Tensor, list[torch.Tensor]] | None = None
 
+    def listen(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Return what the streams say of everything."""
+        self.network.octaves, self.network.mirrored = self.octaves, self.mirrored
+        return self.network.listen(image)
+
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        if self.words is None:
-            self.words = self.network.listen(image)
+        way = Pooling(self.network.octaves, self.network.sharpness, self.network.mirrored)
+        self.words = self.words or self.listen(image)
+        self.pool(way)
         logits, said = self.words
-        return self.network.combine(logits, said[: self.octaves])
+        smaller = said[1:]
+        if self.mirrored and not self.network.mirrored:
+            smaller = smaller[::2]
+        count = (self.network.octaves - 1) * (2 if self.network.mirrored else 1)
+        return self.network.combine(logits, [said[0], *smaller[:count]])
+
+    def pool(self, way: Pooling) -> None:
+        """Pool so from now on."""
+        for name, value in way.options().items():
+            setattr(self.network, name, value)
 
 
 @dataclass
@@ -115,14 +136,14 @@ class _Listener:
     detector: Detector
     heard: _Heard
     bundle: Bundle
-    ways: Sequence[tuple[int, float]]
+    ways: Sequence[Pooling]
     outputs: Sequence[str]
-    tables: dict[tuple[int, float], torch.Tensor] = field(default_factory=dict)
+    tables: dict[Pooling, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls, bundle: Bundle, octaves: Sequence[int], sharpnesses: Sequence[float],
-        outputs: Sequence[str],
+        mirrored: bool, outputs: Sequence[str],
     ) -> _Listener:  # fmt: skip
         unknown = [name for name in outputs if name not in bundle.card.outputs]
         if unknown:
@@ -141,9 +162,9 @@ class _Listener:
         if not isinstance(network, TwoStreams):
             msg = f'{bundle.path} has no second stream: fine-tune one with trained: evidence'
             raise LabError(msg)
-        ways = list(product(octaves or [network.octaves], sharpnesses))
-        network.octaves = max(number for number, _ in ways)
-        detector.segmenter = heard = _Heard(network)
+        flips = (False, True) if mirrored else (False,)
+        ways = list(starmap(Pooling, product(octaves or [network.octaves], sharpnesses, flips)))
+        detector.segmenter = heard = _Heard(network, ways)
         return cls(detector, heard, bundle, ways, outputs)
 
     def take_statistics(self, examples: Iterable[Example]) -> None:
@@ -178,19 +199,19 @@ class _Listener:
                 for name in self.outputs:
                     metrics[way, name].update(maps[name], target)
         rows = []
-        for ((octaves, sharpness), name), metric in metrics.items():
+        for (way, name), metric in metrics.items():
             result = metric.compute().as_dict()
             figures = {key: result[key] for key in _FIGURES}
-            rows.append({'octaves': octaves, 'sharpness': sharpness, 'output': name, **figures})
+            rows.append({**way.options(), 'output': name, **figures})
         return rows
 
     @torch.inference_mode()
     def _run(
         self, image: NDArray[Any], outputs: Sequence[str]
-    ) -> Iterator[tuple[tuple[int, float], dict[str, NDArray[Any]]]]:
+    ) -> Iterator[tuple[Pooling, dict[str, NDArray[Any]]]]:
         batch, self.heard.words = torch.from_numpy(image)[None], None
         for way in self.ways:
-            self.heard.octaves, self.heard.network.sharpness = way
+            self.heard.pool(way)
             maps = self.detector.run(batch, outputs, self.tables.get(way))
             yield way, {name: values[0].numpy() for name, values in maps.items()}
 
@@ -214,17 +235,18 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
     yield from ('', f'Made by `{content["provenance"]["command"]}`.')
     for output in content['outputs']:
         yield from ('', f'## {output}: AP / FPR95', '')
-        yield f'| octaves | sharpness | {" | ".join(places)} |'
-        yield f'|---|---|{"---|" * len(places)}'
-        ways = dict.fromkeys((row['octaves'], row['sharpness']) for row in rows)
-        for octaves, sharpness in ways:
-            cells = [_cell(rows, (octaves, sharpness, output, place)) for place in places]
-            yield f'| {octaves} | {sharpness:g} | {" | ".join(cells)} |'
+        yield f'| octaves | sharpness | mirrored | {" | ".join(places)} |'
+        yield f'|---|---|---|{"---|" * len(places)}'
+        for way in dict.fromkeys(tuple(row[key] for key in _WAY) for row in rows):
+            cells = [_cell(rows, (*way, output, place)) for place in places]
+            octaves, sharpness, mirrored = way
+            about = f'{octaves} | {sharpness:g} | {"too" if mirrored else "no"}'
+            yield f'| {about} | {" | ".join(cells)} |'
 
 
-def _cell(rows: Iterable[Mapping[str, Any]], wanted: tuple[int, float, str, str]) -> str:
-    """Return AP / FPR95 of octaves, sharpness, output and set, averaged over bundles."""
-    keys = ('octaves', 'sharpness', 'output', 'set')
+def _cell(rows: Iterable[Mapping[str, Any]], wanted: tuple[Any, ...]) -> str:
+    """Return AP / FPR95 of a way, an output and a set, averaged over bundles."""
+    keys = (*_WAY, 'output', 'set')
     found = [row for row in rows if tuple(row[key] for key in keys) == wanted]
     return ' / '.join(
         f'{statistics.fmean(100 * r[key] for r in found):.1f}' for key in ('ap', 'fpr95')

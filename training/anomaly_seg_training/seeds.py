@@ -82,8 +82,13 @@ def _lines(content: Mapping[str, Any]) -> Iterator[str]:
             f'The class statistics of what was trained are drawn together, by '
             f'{shrinkage["mean"]:g} of the means and {shrinkage["std"]:g} of the deviations.'
         )
-    if sharpness := runs[0]['training'].get('recipe', {}).get('stream_sharpness'):
-        yield f'The second stream is heard at sharpness {sharpness:g}.'
+    recipe = runs[0]['training'].get('recipe', {})
+    if 'stream_octaves' in recipe and recipe.get('stream_sharpness'):
+        mirrored = ', mirrored too,' if recipe.get('stream_mirrored') else ''
+        yield (
+            f'The second stream sees {recipe["stream_octaves"]} octaves{mirrored} pooled at '
+            f'sharpness {recipe["stream_sharpness"]:g}.'
+        )
     yield from ('', f'Made by `{content["provenance"]["command"]}`.', '')
     yield from ('| mIoU on cityscapes_mini/val | |', '|---|---|')
     for key, text in (('miou', 'from one confusion matrix'), ('miou_per_image', 'mean of frames')):

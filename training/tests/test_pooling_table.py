@@ -33,6 +33,7 @@ from anomaly_seg_training.tuning_sets import ROAD_SETS, TUNING_SETS  # noqa: E40
 
 SIZE = Size(128, 64)
 REFINED = 'max_logit+sml+suppress'
+WAY = ('octaves', 'sharpness', 'mirrored')
 OPTIONS = {'base': 'streetnet', 'base_options': STREETNET, 'octaves': 2}
 
 Write = Callable[[SegmenterSpec, dict[str, Any]], Path]
@@ -86,15 +87,15 @@ def test_figures_are_those_of_bundles_with_such_streams(
 ) -> None:
     monkeypatch.setattr(pooling_table, 'SIZE', SIZE)
     file, outputs, sets = tmp_path / 'pooling.json', ('energy', REFINED), TUNING_SETS | ROAD_SETS
-    words = ('--octaves', '1,2', '--sharpnesses', '0,50', '--images', '2',
+    words = ('--octaves', '1,2', '--sharpnesses', '0,50', '--mirrored', '--images', '2',
              '--outputs', ','.join(outputs))  # fmt: skip
     assert build(bundle, scenes, file, *words) == 0
     content = json.loads(file.read_text('utf-8'))
-    assert len(content['rows']) == 4 * len(outputs) * len(sets)
-    found: dict[tuple[int, float], list[float]] = {}
-    for way in ((1, 0.0), (2, 0.0), (2, 50.0)):
+    assert len(content['rows']) == 8 * len(outputs) * len(sets)
+    found: dict[tuple[int, float, bool], list[float]] = {}
+    for way in ((1, 0.0, False), (2, 0.0, False), (2, 50.0, False), (2, 0.0, True)):
         opened = Bundle.open(bundle)
-        pooling = dict(zip(('octaves', 'sharpness'), way, strict=True))
+        pooling = dict(zip(WAY, way, strict=True))
         spec = SegmenterSpec('evidence_stream', {**OPTIONS, **pooling})
         card = replace(opened.card, segmenter=spec)
         engine = load_engine('torch', Bundle(opened.path, card), device='cpu', threads=1)
@@ -105,20 +106,28 @@ def test_figures_are_those_of_bundles_with_such_streams(
             results = anomaly_figures(engine, list(read(scenes))[:2], outputs, SIZE)
             for output in outputs:
                 wanted = (*way, output, place)
-                keys = ('octaves', 'sharpness', 'output', 'set')
+                keys = (*WAY, 'output', 'set')
                 (row,) = (r for r in content['rows'] if tuple(r[key] for key in keys) == wanted)
                 expected = results[output].as_dict()
                 for key in ('auroc', 'ap', 'fpr95'):
                     assert row[key] == pytest.approx(expected[key], abs=1e-3), (key, row)
                     found.setdefault(way, []).append(row[key])
     # The ways differ in what is found, so that equality above says something.
-    for way in ((1, 0.0), (2, 50.0)):
-        assert float(np.abs(np.subtract(found[2, 0.0], found[way])).max()) > 0.01
+    for way in ((1, 0.0, False), (2, 50.0, False), (2, 0.0, True)):
+        assert float(np.abs(np.subtract(found[2, 0.0, False], found[way])).max()) > 0.001
 
 
 def row(sharpness: float, ap: float, place: str, bundle: int = 0) -> dict[str, Any]:
     about = {'bundle': bundle, 'name': 'tiny', 'seed': bundle, 'set': place, 'output': 'energy'}
-    return {**about, 'octaves': 3, 'sharpness': sharpness, 'auroc': 0.9, 'ap': ap, 'fpr95': 0.25}
+    return {
+        **about,
+        'octaves': 3,
+        'sharpness': sharpness,
+        'mirrored': False,
+        'auroc': 0.9,
+        'ap': ap,
+        'fpr95': 0.25,
+    }
 
 
 def test_the_page_averages_over_networks() -> None:
@@ -132,9 +141,9 @@ def test_the_page_averages_over_networks() -> None:
         'provenance': {'command': 'anomaly-seg-lab tables pooling'},
     }  # fmt: skip
     text = markdown(content)
-    assert '| octaves | sharpness | streets | roads |' in text
-    assert '| 3 | 0 | 30.0 / 25.0 | 80.0 / 25.0 |' in text
-    assert '| 3 | 0.5 | 90.0 / 25.0 | 90.0 / 25.0 |' in text
+    assert '| octaves | sharpness | mirrored | streets | roads |' in text
+    assert '| 3 | 0 | no | 30.0 / 25.0 | 80.0 / 25.0 |' in text
+    assert '| 3 | 0.5 | no | 90.0 / 25.0 | 90.0 / 25.0 |' in text
     assert 'tiny (seed 0), tiny (seed 1)' in text
 
 

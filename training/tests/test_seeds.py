@@ -47,10 +47,12 @@ def test_other_class_statistics_are_named() -> None:
     assert 'drawn together' not in page(run(0, 0.4))
 
 
-def test_a_sharper_second_stream_is_named() -> None:
+def test_what_a_sharper_second_stream_sees_is_named() -> None:
     trained = run(0, 0.4)
-    trained['training']['recipe'] = {'stream_sharpness': 1.0}
-    assert 'heard at sharpness 1.' in page(trained)
+    recipe = trained['training']['recipe'] = {'stream_octaves': 4, 'stream_sharpness': 1.0}
+    assert 'sees 4 octaves pooled at sharpness 1.' in page(trained)
+    recipe['stream_mirrored'] = True
+    assert 'sees 4 octaves, mirrored too, pooled at sharpness 1.' in page(trained)
     assert 'sharpness' not in page(run(0, 0.4))
 
 

@@ -67,6 +67,7 @@ class FinetuneRecipe(Recipe):
             and ``validation_size`` must be multiples of 32 in the smallest.
         stream_sharpness: How much the size counts at which least speaks for the classes, see
             `models.TwoStreams`.
+        stream_mirrored: Whether it sees mirrored pictures too, see `models.TwoStreams`.
         dropout: Whether dropout of the trained part is on.
         loss: A name of ``finetune.losses.OOD_LOSSES``.
         loss_options: Options of that loss.
@@ -128,6 +129,7 @@ class FinetuneRecipe(Recipe):
     stream_gain: float = 3.0
     stream_octaves: int = 1
     stream_sharpness: float = 0.0
+    stream_mirrored: bool = False
     dropout: bool = False
     loss: str = 'topk_ovr'
     loss_options: dict[str, Any] = field(default_factory=dict)

@@ -63,7 +63,11 @@ class FinetuneRun(RunSettings):
         else:
             msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
             raise LabError(msg)
-        pooling = {'octaves': recipe.stream_octaves, 'sharpness': recipe.stream_sharpness}
+        pooling = {
+            'octaves': recipe.stream_octaves,
+            'sharpness': recipe.stream_sharpness,
+            'mirrored': recipe.stream_mirrored,
+        }
         if recipe.trained == STREAM:
             options = {'gain': recipe.stream_gain, **pooling}
             return with_stream(start, unknown_stream.NAME, options)

@@ -63,6 +63,7 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         ({'shrinkage': {'median': 0.5}}, "recipe key 'shrinkage': expected mean and std, each"),
         ({'stream_octaves': 0}, "recipe key 'stream_octaves': received 0, expected 1 to 4"),
         ({'stream_octaves': 5}, "recipe key 'stream_octaves': received 5, expected 1 to 4"),
+        ({'stream_mirrored': 1}, "recipe key 'stream_mirrored': received 1 (int), expected bool"),
         ({'stream_sharpness': -0.5}, "recipe key 'stream_sharpness': received -0.5, expected at"),
         (
             {'stream_octaves': 3, 'input_size': '1056x512'},

@@ -109,15 +109,17 @@ def test_a_run_is_exported_with_other_octaves(
     out = tune(trained='evidence', ema=0.0, steps=2, validation_epochs=0, stream_octaves=2,
                input_size='256x128', validation_size='256x128')  # fmt: skip
     plain = write_run_bundle(out, data, tmp_path / 'plain', threads=1)
-    sharp = write_run_bundle(out, data, tmp_path / 'sharp', threads=1, pooling=Pooling(3, 2.0))
+    sharp = write_run_bundle(
+        out, data, tmp_path / 'sharp', threads=1, pooling=Pooling(3, 2.0, True)
+    )
     assert plain.card.segmenter.options['sharpness'] == 0
     options, recipe = sharp.card.segmenter.options, sharp.card.training['recipe']
-    assert (options['octaves'], options['sharpness']) == (3, 2)
-    assert (recipe['stream_octaves'], recipe['stream_sharpness']) == (3, 2)
+    for key, value in {'octaves': 3, 'sharpness': 2, 'mirrored': True}.items():
+        assert options[key] == recipe[f'stream_{key}'] == value
     assert plain.file('weights').read_bytes() == sharp.file('weights').read_bytes()
     network = create_detector(sharp).segmenter
     assert isinstance(network, EvidenceStream)
-    assert (network.octaves, network.sharpness) == (3, 2)
+    assert (network.octaves, network.sharpness, network.mirrored) == (3, 2, True)
     with pytest.raises(ModelError, match='sharpness=-1.0, expected a finite number from 0'):
         write_run_bundle(out, data, tmp_path / 'other', threads=1, pooling=Pooling(sharpness=-1.0))
     assert not (tmp_path / 'other').exists()
