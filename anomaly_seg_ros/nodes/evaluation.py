@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from anomaly_seg_ros.bags.messages import read_map
@@ -14,6 +15,8 @@ from anomaly_seg_ros.nodes.frame_book import Entry
 IMAGE = 'image'
 LABELS, SCORE = 'labels', 'anomaly_score'
 TRUE_LABELS, TRUE_ANOMALY = 'ground_truth/labels', 'ground_truth/anomaly'
+_LATE = 128
+"""Frames that may still wait for their image."""
 
 
 class Evaluation:
@@ -29,6 +32,7 @@ class Evaluation:
         self._confusion = ConfusionMatrix(classes)
         self._anomaly = AnomalyMetrics(max_pixels)
         self._latency = LatencyStats()
+        self._without_image: OrderedDict[int, float] = OrderedDict()
         self._first_output: float | None = None
         self._last_output = 0.0
         self.frames = 0
@@ -45,9 +49,27 @@ class Evaluation:
         self.frames += 1
         if IMAGE in entry.times:
             self._latency.add(max(output - entry.times[IMAGE], 0.0))
+        else:
+            self._without_image[entry.stamp] = output
+            if len(self._without_image) > _LATE:
+                self._without_image.popitem(last=False)
         if self._first_output is None:
             self._first_output = output
         self._last_output = max(output, self._last_output)
+
+    def came_late(self, stamp: int, sent: float) -> None:
+        """Count the latency of a complete frame whose image is heard of only now.
+
+        The middleware repeats images that were sent while it still connected.
+
+        Args:
+            stamp: Header stamp of the image in nanoseconds.
+            sent: When it was sent, in seconds; when that is not known, it is after the outputs,
+                and tells nothing.
+        """
+        output = self._without_image.pop(stamp, None)
+        if output is not None and sent <= output:
+            self._latency.add(output - sent)
 
     def evaluate(self, entry: Entry) -> str:
         """Compare a complete frame with its ground truth.

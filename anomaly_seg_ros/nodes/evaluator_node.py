@@ -165,9 +165,12 @@ class EvaluatorNode(Node):
                 self._counters.begin()
             data = b''
         self._seen.add(kind)
-        entry = self._book.add(kind, stamp, data, _time(kind, info))
+        moment = _time(kind, info)
+        entry = self._book.add(kind, stamp, data, moment)
         if entry is not None:
             self._on_complete(entry)
+        elif kind == IMAGE:
+            self._evaluation.came_late(stamp, moment)
 
     def _on_complete(self, entry: Entry) -> None:
         self._evaluation.arrived(entry)
@@ -239,7 +242,7 @@ class EvaluatorNode(Node):
         """Offer answers once all outputs are connected, and what the player sends.
 
         A player knows of a subscription before that can hear it: images that are sent in between
-        come late, after their outputs, and tell no latency.
+        come late, after their outputs, or never, and then tell no latency.
         """
         if not all(map(self._is_connected, self._output_subscriptions)):
             self._outputs_since = None

@@ -60,6 +60,35 @@ def test_figures_equal_those_of_the_metrics() -> None:
     assert summary['latency_ms']['p50'] == pytest.approx(100.0)
 
 
+def test_an_image_that_comes_after_its_outputs_tells_the_latency_too() -> None:
+    evaluation = Evaluation(19)
+    frames = [entry(stamp, np.random.default_rng(0)) for stamp in (0, 1, 2)]
+    for frame in frames:
+        sent = frame.times.pop(IMAGE)
+        evaluation.arrived(frame)
+    assert evaluation.latency()['p50'] is None
+    evaluation.came_late(0, sent)
+    assert evaluation.latency()['p50'] == pytest.approx(100.0)
+    # Neither twice, nor by the time at which it arrived, nor of a frame that is not known.
+    evaluation.came_late(0, sent - 9.0)
+    evaluation.came_late(1, sent + 9.0)
+    evaluation.came_late(7, sent - 9.0)
+    assert evaluation.latency()['p95'] == pytest.approx(100.0)
+
+
+def test_images_are_waited_for_in_a_bounded_number() -> None:
+    evaluation = Evaluation(19)
+    frame = entry(0, np.random.default_rng(0))
+    sent = frame.times.pop(IMAGE)
+    for stamp in range(200):
+        frame.stamp = stamp
+        evaluation.arrived(frame)
+    evaluation.came_late(0, sent)
+    assert evaluation.latency()['p50'] is None
+    evaluation.came_late(199, sent)
+    assert evaluation.latency()['p50'] == pytest.approx(100.0)
+
+
 def test_without_ground_truth_there_are_no_figures_but_times() -> None:
     evaluation = Evaluation(19)
     frame = entry(0, np.random.default_rng(0))
