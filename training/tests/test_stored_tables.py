@@ -13,7 +13,7 @@ import pytest
 from anomaly_seg_training.main import main
 
 RESULTS = Path(__file__).resolve().parents[2] / 'docs' / 'results'
-KINDS = ('pilot', 'seeds', 'shrinkage', 'synboost')
+KINDS = ('pilot', 'pooling', 'seeds', 'shrinkage', 'synboost')
 STORED = [
     file for file in sorted(RESULTS.glob('*.json'))
     if json.loads(file.read_text('utf-8')).get('kind') in KINDS
