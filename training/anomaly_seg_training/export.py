@@ -31,7 +31,7 @@ from anomaly_seg_ros.models import Segmenter, create_segmenter, load_weights
 from anomaly_seg_ros.refinement.names import REFINEMENTS_DEFAULT
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.calibrate import calibrate
+from anomaly_seg_training.calibrate import ReaderOptions, calibrate
 from anomaly_seg_training.class_names import class_set
 from anomaly_seg_training.config import SegmenterRecipe
 from anomaly_seg_training.data import cityscapes
@@ -164,6 +164,7 @@ def write_calibrated_bundle(
     data: Path,
     out: Path,
     threads: int = 0,
+    reader_options: ReaderOptions | None = None,
 ) -> Bundle:
     """Export a network, calibrate and measure it, and write the bundle.
 
@@ -172,10 +173,11 @@ def write_calibrated_bundle(
     Args:
         segmenter: In evaluation mode; its weights are rounded to float16.
         card: As `draft_card` makes it.
-        shares: Data sets of the recipe; the labelled ones calibrate.
+        shares: Data sets of the recipe; the labelled ones calibrate, else its bags.
         data: Folder of the data sets.
         out: The bundle's folder, replaced if it is a bundle.
         threads: Of the engine that measures; 0 = all cores.
+        reader_options: Of the recipe.
 
     Raises:
         AnomalySegError: The data cannot be used, or the export is not exact.
@@ -188,7 +190,7 @@ def write_calibrated_bundle(
         segmenter, card.preprocessing, card.input_size, card.scores, card.refinements,
         card.classes.drivable,
     )  # fmt: skip
-    return write_detector_bundle(detector, state, card, shares, data, out, threads)
+    return write_detector_bundle(detector, state, card, shares, data, out, threads, reader_options)
 
 
 def write_detector_bundle(
@@ -199,17 +201,21 @@ def write_detector_bundle(
     data: Path,
     out: Path,
     threads: int = 0,
+    reader_options: ReaderOptions | None = None,
 ) -> Bundle:
     """Export a detector, calibrate and measure it, and write the bundle.
+
+    IoU is measured where the data sets hold labelled frames of Cityscapes to validate on.
 
     Args:
         detector: In evaluation mode; its large weights are float16 values.
         state: All its tensors, as the bundle's weights file names them.
         card: Not calibrated.
-        shares: Data sets of the recipe; the labelled ones calibrate.
+        shares: Data sets of the recipe; the labelled ones calibrate, else its bags.
         data: Folder of the data sets.
         out: The bundle's folder, replaced if it is a bundle.
         threads: Of the engine that measures; 0 = all cores.
+        reader_options: Of the recipe.
 
     Raises:
         AnomalySegError: The data cannot be used, or the export is not exact.
@@ -223,8 +229,8 @@ def write_detector_bundle(
         save_file(as_half(state, MIN_SIZE), weights)
         files = {'detector.onnx': graph, 'weights.safetensors': weights}
         draft = write_bundle(Path(place, 'draft'), card, files)
-        card = calibrate(draft, shares, data, threads)
-        if card.classes.names == CITYSCAPES.names:
+        card = calibrate(draft, shares, data, threads, reader_options)
+        if card.classes.names == CITYSCAPES.names and cityscapes.holds(data, split='val'):
             card = replace(
                 card, measured={**_measured_miou(draft, data, threads), **card.measured}
             )

@@ -16,6 +16,11 @@ VIEW = Size(1024, 512)
 TRAIN_IDS = {value: value for value in (*range(19), 255)}
 
 
+def holds(root: Path, *, split: str) -> bool:
+    """Tell whether the data sets hold a split's folder."""
+    return (root / FOLDER / split).is_dir()
+
+
 @READERS.register('cityscapes')
 def read(root: Path, *, split: str = 'train') -> Iterator[Example]:
     """Yield a split's frames with their train ids.

@@ -59,4 +59,6 @@ def write_finetuned_bundle(
         training={**about, 'recipe': recipe.as_dict()},
         shrinkage=Shrinkage(**recipe.shrinkage),
     )
-    return write_calibrated_bundle(start.network, card, recipe.shares, data, out, threads)
+    return write_calibrated_bundle(
+        start.network, card, recipe.shares, data, out, threads, recipe.reader_options
+    )

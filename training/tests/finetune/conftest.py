@@ -61,12 +61,13 @@ def tune(
         content = RECIPE | {'proxies': proxies, 'validation_proxies': proxies} | changes
         recipe = FinetuneRecipe.from_dict(content)
         options = {
+            'data': data,
             'start_checkpoint': streetnet_weights,
             'devices': '1',
             'accelerator': 'cpu',
             'threads': 1,
         }
-        finetune(recipe, FinetuneRun(data=data, out=out, **(options | (settings or {}))))
+        finetune(recipe, FinetuneRun(out=out, **(options | (settings or {}))))
         return out
 
     return run

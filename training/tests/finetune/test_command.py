@@ -18,7 +18,11 @@ import yaml
 from safetensors.torch import load_file
 from support.tiny_finetuning import RECIPE
 
+from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.bundle import Bundle
+from anomaly_seg_ros.size import Size
+from anomaly_seg_ros.sources.synthetic import SyntheticSource
+from anomaly_seg_ros.synthetic import SceneConfig
 from anomaly_seg_training import calibrate, export
 from anomaly_seg_training.main import main
 
@@ -61,6 +65,47 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
     about = json.loads((second / 'run.json').read_text('utf-8'))
     assert about['start']['bundle'] == 'tiny'
     assert about['start']['segmenter'] == 'streetnet'
+
+
+@pytest.mark.usefixtures('_small_bundle')
+def test_drives_without_labels_end_with_a_bundle(
+    tune: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Nothing else is there: the drives themselves calibrate, and no IoU is measured."""
+    clip = SceneConfig(size=Size(128, 64), seed=9, frames=4, unknown_objects=0)
+    record(SyntheticSource(clip), tmp_path / 'drive', start=1.0)
+    out = tune(
+        tmp_path / 'out', shares={'bags': 1.0}, validation_epochs=0, steps=2,
+        reader_options={'bags': {'paths': ['drive'], 'step': 2, 'labels': False}},
+        pseudo_labels=0.05, settings={'data': tmp_path},
+    )  # fmt: skip
+    assert (
+        main(['export', '--run', str(out), '--data', str(tmp_path), '--out', str(out / 'b')]) == 0
+    )
+    card = Bundle.open(out / 'b').card
+    entry = card.calibration['max_logit']
+    assert entry['method'] == (
+        "99.5 % quantile on frames of the recipe's bags, which are taken to be normal, which "
+        'training has seen'
+    )
+    assert entry['pixels'] == 2 * 128 * 64 // 20 * 20 + 20, 'every 20th of each of two frames'
+    assert set(card.measured) == {'synthetic clips with unknown objects (chose the score)'}
+
+
+@pytest.mark.parametrize(
+    ('shares', 'source', 'seen'),
+    [
+        ({'cityscapes': 1.0, 'bags': 1.0}, 'labelled pixels of cityscapes_mini/train', True),
+        ({'bags': 1.0}, "frames of the recipe's bags, which are taken to be normal", True),
+        ({'video': 1.0}, 'labelled pixels of generated scenes', False),
+        ({'synthetic': 1.0}, 'labelled pixels of generated scenes', True),
+    ],
+)
+def test_a_card_says_what_calibrated_it(
+    shares: dict[str, float], source: str, *, seen: bool
+) -> None:
+    assert calibrate.labelled_source(shares) == source
+    assert calibrate.seen_in_training(shares) is seen
 
 
 def test_two_processes_train_as_one(
