@@ -27,18 +27,19 @@ class Blend:
         self._start = [parameter.detach().clone() for parameter in start.parameters()]
         self._share = share
 
-    @torch.no_grad()
     def __call__(self, trained: nn.Module) -> nn.Module:
         """Return a network with blended weights; the same object each time, on `trained`'s device.
 
         Args:
             trained: Of the same architecture. Its buffers are taken as they are.
         """
-        pairs = zip(trained.parameters(), self._start, strict=True)
-        values = [own.lerp(begun.to(own.device), self._share) for own, begun in pairs]
-        self._blended.to(values[0].device)
-        for parameter, value in zip(self._blended.parameters(), values, strict=True):
-            parameter.copy_(value)
-        for buffer, current in zip(self._blended.buffers(), trained.buffers(), strict=True):
-            buffer.copy_(current)
+        # Whatever moves to another device in inference mode could not be written to outside of it.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            pairs = zip(trained.parameters(), self._start, strict=True)
+            values = [own.lerp(begun.to(own.device), self._share) for own, begun in pairs]
+            self._blended.to(values[0].device)
+            for parameter, value in zip(self._blended.parameters(), values, strict=True):
+                parameter.copy_(value)
+            for buffer, current in zip(self._blended.buffers(), trained.buffers(), strict=True):
+                buffer.copy_(current)
         return self._blended

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from anomaly_seg_ros.bags.recording import record
 from anomaly_seg_ros.size import Size
 from anomaly_seg_ros.sources.synthetic import SyntheticSource
 from anomaly_seg_ros.synthetic import SceneConfig
+from anomaly_seg_training.finetune.blending import Blend
 from anomaly_seg_training.finetune.module import FineTuning
 
 
@@ -121,6 +123,16 @@ def test_a_share_of_the_start_is_exported(
     )
     assert first[0] == second[0], 'before the training there is nothing to blend'
     assert first[-1] != second[-1]
+
+
+def test_blends_that_validation_asks_for_can_be_written_later() -> None:
+    """Validation runs in inference mode, and there the network may have to change its device."""
+    start = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
+    blend = Blend(start, 0.25)
+    trained = copy.deepcopy(start).to('meta')
+    with torch.inference_mode():
+        blend(trained)
+    assert not any(value.is_inference() for value in blend(trained).state_dict().values())
 
 
 @pytest.mark.parametrize('loss', ['pebal', 'maxent', 'energy'])
