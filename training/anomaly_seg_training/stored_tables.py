@@ -57,7 +57,19 @@ def write_beside(path: Path, content: dict[str, Any], markdown: Markdown) -> str
 
 
 def markdown_of(content: dict[str, Any]) -> Markdown:
-    """Return what turns a stored table of this kind into Markdown."""
-    module, function = _BY_KIND.get(content.get('kind', ''), _BY_KIND[''])
+    """Return what turns a stored table of this kind into Markdown.
+
+    Raises:
+        LabError: Nothing does.
+    """
+    kind = content.get('kind', '')
+    if kind not in _BY_KIND:
+        known = ', '.join(name for name in _BY_KIND if name)
+        msg = (
+            f'received a table of the kind {kind!r}, expected one of {known}: ablations have a '
+            'command of their own, tables ablations'
+        )
+        raise LabError(msg)
+    module, function = _BY_KIND[kind]
     found: Markdown = getattr(import_module(f'anomaly_seg_training.{module}'), function)
     return found

@@ -22,7 +22,7 @@ from anomaly_seg_ros.models import create_segmenter, load_weights
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.class_names import class_set, named
 from anomaly_seg_training.config import SegmenterRecipe
-from anomaly_seg_training.data import READERS, Example
+from anomaly_seg_training.data import Example, open_reader
 from anomaly_seg_training.dataset import Crops, Source
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.fitting import fit
@@ -168,11 +168,7 @@ def read_sources(
     for name, share in shares.items():
         if share > 0:
             options = reader_options.get(name, {})
-            try:
-                examples = READERS.get(name)(data, **options)
-            except TypeError as error:
-                msg = f'recipe key reader_options.{name}: {error}'
-                raise LabError(msg) from error
+            examples = open_reader(name, data, options, 'reader_options')
             result[name] = list(tqdm(examples, desc=name, unit='image', disable=None))
     return result
 

@@ -324,6 +324,7 @@ def test_parts_lie_in_the_scene() -> None:
         ('none', {'beta': 0.1}, "unknown recipe key 'beta'"),
         ('several', {'aligners': ['several']}, "recipe key 'aligners'"),
         ('several', {'aligners': []}, "recipe key 'aligners'"),
+        ('several', {'aligners': ['lab', 'adain']}, "recipe key 'aligners'"),
     ],
 )
 def test_says_which_option_is_wrong(name: str, options: dict[str, Any], message: str) -> None:

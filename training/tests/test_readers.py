@@ -186,6 +186,9 @@ def test_coco_objects_that_streets_know_are_labels(data: Path, tmp_path: Path) -
     assert int(marked.unknown.sum()) == 6 * 4, 'the outline of the bowl, its ends included'
     with pytest.raises(DataError, match='holds no image'):
         list(READERS.get('coco')(tmp_path, sets=['val2017']))
+    (folder / 'instances_train2017.json').rename(folder / 'instances_train.json')
+    with pytest.raises(DataError, match=r'there is no .*instances_train2017\.json, without which'):
+        list(READERS.get('coco')(tmp_path, unknown=True))
     (folder / 'instances_train2017.json').write_text('{"images": []}')
     with pytest.raises(DataError, match="not in the format of COCO's instances"):
         list(READERS.get('coco')(tmp_path))

@@ -28,5 +28,14 @@ def test_pages_are_what_their_results_say(file: Path, tmp_path: Path) -> None:
     assert made == file.with_suffix('.md').read_text('utf-8')
 
 
+def test_a_table_of_an_unknown_kind_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'a.json').write_text('{"kind": "finetune_ablations"}')
+    assert main(['tables', 'markdown', str(tmp_path / 'a.json')]) == 2
+    assert 'ablations have a command of their own, tables ablations' in capsys.readouterr().err
+    assert not (tmp_path / 'a.md').exists()
+
+
 def test_every_kind_is_stored() -> None:
     assert {json.loads(file.read_text('utf-8'))['kind'] for file in STORED} == set(KINDS)

@@ -23,7 +23,6 @@ from anomaly_seg_training.ablation.plan import Trial
 from anomaly_seg_training.data import anomaly, cityscapes
 from anomaly_seg_training.evaluation.checkpoint import weights_bundle
 from anomaly_seg_training.finetune.finetuning import FinetuneRun, finetune
-from anomaly_seg_training.finetune.module import FineTuning
 from anomaly_seg_training.finetune.start import Start, label_table, translated
 from anomaly_seg_training.finetune.validation import measure, read_scenes
 from anomaly_seg_training.measure import anomaly_figures, miou
@@ -132,7 +131,6 @@ def _figures(trial: Trial, place: Place, start: Start) -> dict[str, Any]:
             if (place.data / anomaly.FOLDER / name).is_dir()
         }
         engine.close()
-    module = FineTuning(trial.recipe, start, 0, None)
     scenes = read_scenes(trial.recipe, start, place.data)
-    content['validation'], _ = measure(module, scenes, trial.scores)
+    content['validation'], _ = measure(start.network, start, scenes, trial.scores)
     return content

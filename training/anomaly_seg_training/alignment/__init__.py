@@ -12,6 +12,7 @@ from __future__ import annotations
 from anomaly_seg_training.alignment.adain import AdainAligner, AdainConfig
 from anomaly_seg_training.alignment.base import (
     ALIGNERS,
+    TRAINED,
     AlignerConfig,
     RegionConfig,
     StyleAligner,
@@ -24,9 +25,6 @@ from anomaly_seg_training.alignment.issa import IssaAligner, IssaConfig
 from anomaly_seg_training.alignment.lab import LabAligner, LabConfig
 from anomaly_seg_training.alignment.none import NoAlignment
 from anomaly_seg_training.alignment.several import SeveralAligners, SeveralConfig
-
-TRAINED = ('adain', 'issa')
-"""Aligners that need weights."""
 
 __all__ = [
     'ALIGNERS',

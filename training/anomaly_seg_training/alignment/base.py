@@ -104,6 +104,8 @@ class StyleAligner(ABC):
 
 
 ALIGNERS: Registry[type[StyleAligner]] = Registry('style aligner')
+TRAINED = ('adain', 'issa')
+"""Aligners that need weights."""
 
 
 def create_aligner(name: str, options: Mapping[str, Any] | None = None) -> StyleAligner:

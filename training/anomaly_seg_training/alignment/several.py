@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from anomaly_seg_training.alignment.base import (
     ALIGNERS,
+    TRAINED,
     AlignerConfig,
     StyleAligner,
     create_aligner,
@@ -27,7 +28,8 @@ class SeveralConfig(AlignerConfig):
 
     Args:
         strength: As for all aligners.
-        aligners: Their names, each as likely; they have their default options.
+        aligners: Their names, each as likely; they have their default options. Those that need
+            weights are none of them.
     """
 
     aligners: list[str] = field(default_factory=lambda: ['none', 'lab', 'fourier', 'camera'])
@@ -39,7 +41,7 @@ class SeveralConfig(AlignerConfig):
             RecipeError: A value cannot be used.
         """
         super().__post_init__()
-        names = [name for name in ALIGNERS.names() if name != NAME]
+        names = [name for name in ALIGNERS.names() if name not in (NAME, *TRAINED)]
         good = bool(self.aligners) and all(name in names for name in self.aligners)
         require(good, 'aligners', self.aligners, f'some of {names}')
 

@@ -20,7 +20,7 @@ from anomaly_seg_training.data import (
     synthetic,
     video,
 )
-from anomaly_seg_training.data.base import READERS, Example, histogram
+from anomaly_seg_training.data.base import READERS, Example, histogram, open_reader
 from anomaly_seg_training.data.labelled import DataError, check_labels
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     'held_out',
     'histogram',
     'mgu',
+    'open_reader',
     'synthetic',
     'video',
 ]

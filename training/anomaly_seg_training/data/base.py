@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from anomaly_seg_ros.registry import Registry
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data.labelled import DataError
 
-__all__ = ['READERS', 'DataError', 'Example', 'Reader', 'histogram']
+__all__ = ['READERS', 'DataError', 'Example', 'Reader', 'histogram', 'open_reader']
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,30 @@ class Example:
 
 Reader = Callable[..., Iterator[Example]]
 READERS: Registry[Reader] = Registry('data set')
+
+
+def open_reader(name: str, root: Path, options: Mapping[str, Any], key: str) -> Iterator[Example]:
+    """Return a data set's examples, read as they are asked for.
+
+    Args:
+        name: In `READERS`.
+        root: Folder of the data sets.
+        options: Of the reader.
+        key: The recipe's key that holds them, for messages.
+
+    Raises:
+        DataError: The reader has no such option, or `step` is no number from 1 on.
+        KeyError: There is no such reader.
+    """
+    step = options.get('step', 1)
+    if not isinstance(step, int) or isinstance(step, bool) or step < 1:
+        msg = f'recipe key {key}.{name}.step: received {step!r}, expected a whole number from 1 on'
+        raise DataError(msg)
+    try:
+        return READERS.get(name)(root, **options)
+    except TypeError as error:
+        msg = f'recipe key {key}.{name}: {error}'
+        raise DataError(msg) from error
 
 
 def histogram(examples: Iterable[Example]) -> NDArray[np.int64]:

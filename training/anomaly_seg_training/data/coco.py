@@ -64,7 +64,8 @@ def read(
             much like, as unknown, and leave out images that show no outlined object.
 
     Raises:
-        DataError: The folder holds no image, or an annotation file is not in COCO's format.
+        DataError: The folder holds no image, or an annotation file is not in COCO's format or,
+            with `unknown`, missing.
         ImageError: An image cannot be read.
     """
     folder = root / FOLDER / 'images'
@@ -82,6 +83,9 @@ def read(
         name = file.parent.name
         if name not in annotations:
             path = root / FOLDER / 'annotations' / f'instances_{name}.json'
+            if unknown and not path.is_file():
+                msg = f'there is no {path}, without which no object of {folder / name} is unknown'
+                raise DataError(msg)
             annotations[name] = read_annotations(path).objects if path.is_file() else None
         known = annotations[name]
         labels = None if known is None else draw(known.get(file.name, []), image.shape[:2])

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.models import Segmenter
@@ -82,7 +83,7 @@ class MixedCrops(Dataset[Batch]):
         }
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def pseudo_labelled(examples: Sequence[Example], start: Start, sure: float) -> list[Example]:
     """Label the frames without labels by what the start is sure of.
 
@@ -99,16 +100,17 @@ def pseudo_labelled(examples: Sequence[Example], start: Start, sure: float) -> l
     if sure >= 1:
         return list(examples)
     network = without_stream(start).network
-    return [
-        example
-        if example.labels is not None
-        else replace(
-            example,
-            name=example.name + PSEUDO,
-            labels=predict(network, start, example.image, example.view, sure),
-        )
-        for example in examples
-    ]
+    bare = sum(example.labels is None for example in examples)
+    with tqdm(total=bare, desc='predictions', unit='image', disable=None if bare else True) as bar:
+
+        def labelled(example: Example) -> Example:
+            if example.labels is not None:
+                return example
+            labels = predict(network, start, example.image, example.view, sure)
+            bar.update()
+            return replace(example, name=example.name + PSEUDO, labels=labels)
+
+        return [labelled(example) for example in examples]
 
 
 @torch.inference_mode()

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 
 from anomaly_seg_ros.models import evidence_stream, unknown_stream
 from anomaly_seg_ros.size import Size
+from anomaly_seg_training.data import Example
 from anomaly_seg_training.dataset import Crops, Source
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import EVIDENCE, STREAM, FinetuneRecipe
@@ -47,22 +48,29 @@ class FinetuneRun(RunSettings):
     start_bundle: str | None = None
     start_checkpoint: Path | None = None
 
-    def load_start(self, recipe: FinetuneRecipe) -> Start:
-        """Load the segmenter that the run begins with.
-
-        A recipe that trains another part than a second stream begins with the segmenter that the
-        stream was put beside.
+    def open_start(self, recipe: FinetuneRecipe) -> Start:
+        """Load the segmenter as its owner knows it.
 
         Raises:
             AnomalySegError: It cannot be used, or none or two are given.
         """
         if self.start_bundle is not None and self.start_checkpoint is None:
-            start = start_from_bundle(recipe, self.start_bundle)
-        elif self.start_checkpoint is not None and self.start_bundle is None:
-            start = start_from_checkpoint(recipe, self.start_checkpoint)
-        else:
-            msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
-            raise LabError(msg)
+            return start_from_bundle(recipe, self.start_bundle)
+        if self.start_checkpoint is not None and self.start_bundle is None:
+            return start_from_checkpoint(recipe, self.start_checkpoint)
+        msg = 'a fine-tuning begins with one segmenter: give --bundle or --checkpoint'
+        raise LabError(msg)
+
+    def load_start(self, recipe: FinetuneRecipe) -> Start:
+        """Load the segmenter that the run begins with.
+
+        A recipe that trains a second stream begins with one beside the segmenter; one that trains
+        another part begins with the segmenter that the stream was put beside.
+
+        Raises:
+            AnomalySegError: It cannot be used, or none or two are given.
+        """
+        start = self.open_start(recipe)
         pooling = {
             'octaves': recipe.stream_octaves,
             'sharpness': recipe.stream_sharpness,
@@ -74,6 +82,35 @@ class FinetuneRun(RunSettings):
         if recipe.trained == EVIDENCE:
             return with_stream(start, evidence_stream.NAME, pooling)
         return without_stream(start)
+
+
+def read_examples(
+    recipe: FinetuneRecipe, start: Start, run: FinetuneRun
+) -> dict[str, list[Example]]:
+    """Read the frames of all data sets that have a share, in the segmenter's classes.
+
+    Frames without labels get the start's predictions, on the device that the run has.
+
+    Raises:
+        AnomalySegError: A data set cannot be used, or gives no frame.
+    """
+    read = read_sources(recipe.shares, recipe.reader_options, run.data)
+    bare = [name for name, items in read.items() if not items]
+    if bare or not read:
+        msg = f'the data sets {bare or list(recipe.shares)} give no image: check their options'
+        raise LabError(msg)
+    network, device = without_stream(start).network, run.torch_device
+    network.to(device)
+    examples = {
+        name: pseudo_labelled(
+            [in_classes(item, recipe.class_map, start.classes) for item in items],
+            start,
+            recipe.pseudo_labels,
+        )
+        for name, items in read.items()
+    }
+    network.to('cpu')
+    return examples
 
 
 def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
@@ -92,26 +129,19 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
     start = run.load_start(recipe)
     module = FineTuning(recipe, start, run.seed, run.max_minutes)
     mixer = make_mixer(recipe, start.classes, run.data)
-    examples = {
-        name: pseudo_labelled(
-            [in_classes(item, recipe.class_map, start.classes) for item in items],
-            start,
-            recipe.pseudo_labels,
-        )
-        for name, items in read_sources(recipe.shares, recipe.reader_options, run.data).items()
-    }
+    examples = read_examples(recipe, start, run)
     sources = {
         name: Source(items, [None] * len(items), recipe.shares[name])
         for name, items in examples.items()
-        if items
     }
-    if not sources:
-        msg = f'the data sets {list(recipe.shares)} give no image: check their options'
-        raise LabError(msg)
     callbacks: list[Callback] = []
     if recipe.validation_epochs and is_first_process():
         scenes = read_scenes(recipe, start, run.data)
-        callbacks.append(Validation(scenes, recipe.validation_epochs, recipe.validation_scores))
+        callbacks.append(
+            Validation(
+                scenes, recipe.validation_epochs, recipe.validation_scores, run.open_start(recipe)
+            )
+        )
     about: dict[str, Any] = {
         'kind': KIND,
         'recipe': recipe.as_dict(),

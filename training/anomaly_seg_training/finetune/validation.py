@@ -21,7 +21,7 @@ from torch.nn import functional
 from anomaly_seg_ros.metrics import AnomalyMetrics, ConfusionMatrix
 from anomaly_seg_ros.scores import SCORES
 from anomaly_seg_ros.size import Size
-from anomaly_seg_training.data import READERS
+from anomaly_seg_training.data import open_reader
 from anomaly_seg_training.data.pasted import paste
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import FinetuneRecipe
@@ -59,7 +59,10 @@ def read_scenes(recipe: FinetuneRecipe, start: Start, data: Path) -> list[Scene]
     Raises:
         AnomalySegError: The frames or the objects are missing or wrong.
     """
-    readers = [READERS.get(name)(data, **options) for name, options in recipe.validation.items()]
+    readers = [
+        open_reader(name, data, options, 'validation')
+        for name, options in recipe.validation.items()
+    ]
     examples = [e for e in chain(*readers) if e.labels is not None]
     if not examples:
         msg = f"recipe key 'validation': {list(recipe.validation)} give no labelled frame"
@@ -102,19 +105,26 @@ class Validation(Callback):
         scenes: What is measured on.
         every: Epochs between two measurements.
         scores: Names of scores.
+        start: The segmenter before the fine-tuning, without a stream that the recipe adds.
     """
 
-    def __init__(self, scenes: Sequence[Scene], every: int, scores: Sequence[str]) -> None:
+    def __init__(
+        self, scenes: Sequence[Scene], every: int, scores: Sequence[str], start: Start
+    ) -> None:
         self.scenes = scenes
         self.every = every
         self.scores = tuple(scores)
+        self.start = start
 
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Measure the start."""
         if isinstance(pl_module, FineTuning) and not pl_module.history:
-            self._measure(trainer, pl_module)
+            # Octaves change what a fresh stream says, so the run's own network is not the start.
+            self.start.network.to(pl_module.device)
+            self._measure(trainer, pl_module, self.start.network)
+            self.start.network.cpu()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -123,13 +133,13 @@ class Validation(Callback):
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         due = (trainer.current_epoch + 1) % self.every == 0
         if isinstance(pl_module, FineTuning) and (due or last):
-            self._measure(trainer, pl_module)
+            self._measure(trainer, pl_module, pl_module.exported)
 
-    def _measure(self, trainer: lightning.Trainer, module: FineTuning) -> None:
+    def _measure(self, trainer: lightning.Trainer, module: FineTuning, network: nn.Module) -> None:
         if not trainer.is_global_zero:
             return
         training = module.training
-        figures, maps = measure(module, self.scenes, self.scores)
+        figures, maps = measure(network, module.start, self.scenes, self.scores)
         module.train(training)
         module.history.append({'step': trainer.global_step, **figures})
         flat = {
@@ -146,12 +156,13 @@ class Validation(Callback):
 
 @torch.inference_mode()
 def measure(
-    module: FineTuning, scenes: Sequence[Scene], scores: Sequence[str]
+    network: nn.Module, start: Start, scenes: Sequence[Scene], scores: Sequence[str]
 ) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
-    """Measure the weights that a run would export now.
+    """Measure a network.
 
     Args:
-        module: The run.
+        network: Set to evaluation mode.
+        start: What a run began with: its classes and preprocessing are the network's.
         scenes: What is measured on.
         scores: Names of scores.
 
@@ -159,14 +170,14 @@ def measure(
         `miou` on the frames as they are, and per score `auroc`, `ap` and `fpr95` on the frames
         with objects, pixels pooled; and the maps (h, w) of the first score.
     """
-    network = module.exported.eval()
-    matrix = ConfusionMatrix(len(module.start.classes))
+    network.eval()
+    matrix = ConfusionMatrix(len(start.classes))
     metrics = {name: AnomalyMetrics() for name in scores}
     maps = []
     for scene in scenes:
-        labels = _logits(module.start, network, scene.image).argmax(1)[0].to(torch.uint8)
+        labels = _logits(start, network, scene.image).argmax(1)[0].to(torch.uint8)
         matrix.update(labels.numpy(), scene.labels)
-        logits = _logits(module.start, network, scene.pasted)
+        logits = _logits(start, network, scene.pasted)
         found = {name: SCORES.get(name)(logits)[0].numpy() for name in scores}
         for name, metric in metrics.items():
             metric.update(found[name], scene.target)

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from anomaly_seg_ros.bundle import Bundle
 from anomaly_seg_ros.engines import Engine, load_engine
 from anomaly_seg_ros.metrics import PerImageMetrics
-from anomaly_seg_ros.models import load_weights
 from anomaly_seg_ros.render import caption, contact_sheet, heat
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.benchmark import PROTOCOLS
@@ -27,6 +26,7 @@ from anomaly_seg_training.export import read_run
 from anomaly_seg_training.finetune.config import FinetuneRecipe
 from anomaly_seg_training.finetune.curves import target_picture
 from anomaly_seg_training.finetune.finetuning import KIND, FinetuneRun
+from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.resizing import resize_image, resize_labels
 from anomaly_seg_training.training import WEIGHTS
 
@@ -70,20 +70,20 @@ def load_both(run: FinetuneRun, size: Size, device: str) -> tuple[Engine, Engine
         msg = f'{run.out} holds no fine-tuning, expected the --out of train finetune'
         raise LabError(msg)
     recipe = FinetuneRecipe.from_dict(about['recipe'])
-    start = run.load_start(recipe)
+    # Octaves change what a fresh stream says, so what the training began with is not the start.
+    start = run.open_start(recipe)
     if start.about['sha256'] != about['start']['sha256']:
         origin = about['start'].get('bundle') or about['start'].get('checkpoint')
         received = run.start_bundle or run.start_checkpoint
         msg = f'{received} is not what the run {run.out} began with, expected {origin}'
         raise LabError(msg)
     engines = []
+    trained = start_of_run(about['start'], run.out / WEIGHTS)
     with tempfile.TemporaryDirectory(prefix='anomaly-seg-lab-') as place:
-        for name in ('before', 'after'):
-            if name == 'after':
-                load_weights(start.network, run.out / WEIGHTS)
+        for name, shown in (('before', start), ('after', trained)):
             bundle = weights_bundle(
-                start.network, name, f'{start.spec.name} {name} fine-tuning', start.spec,
-                start.classes, start.preprocessing, size, Path(place) / name,
+                shown.network, name, f'{shown.spec.name} {name} fine-tuning', shown.spec,
+                shown.classes, shown.preprocessing, size, Path(place) / name,
             )  # fmt: skip
             engine = load_engine('torch', Bundle.open(bundle), device=device, threads=run.threads)
             engines.append(engine)

@@ -271,6 +271,15 @@ def test_fewer_and_larger_logits_weigh_more() -> None:
     assert values == sorted(values, reverse=True)
 
 
+def test_mixed_precision_does_not_round_the_reward() -> None:
+    loss = create_loss('pebal', OPTIONS['pebal'])
+    logits, labels, ood = _pixels(loss.extra_outputs)
+    expected = loss.known(logits.float(), labels, ood)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        received = loss.known(logits.float(), labels, ood)
+    assert float(received) == float(expected)
+
+
 @pytest.mark.parametrize('name', OOD_LOSSES.names())
 def test_without_unknown_pixels_only_known_ones_count(name: str) -> None:
     """Ignored pixels have no gradient, whatever they show."""

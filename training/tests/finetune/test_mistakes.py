@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from support.tiny_networks import MASK2FORMER, STREETNET
 
 from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.module import FineTuning
 
@@ -31,6 +32,22 @@ from anomaly_seg_training.finetune.module import FineTuning
         ({'mixer_options': {'colour': 1}}, "unknown recipe key 'colour'"),
         ({'loss_options': {'k': 50}}, 'received k = 50 for a segmenter of 19 classes'),
         ({'proxies': {'annotations': 'absent.json', 'images': '.'}}, 'absent.json'),
+        ({'validation': {'cityscapes': {'spilt': 'val'}}}, 'recipe key validation.cityscapes: '),
+        (
+            {'reader_options': {'video': {'step': 0}}},
+            'recipe key reader_options.video.step: received 0, expected a whole number from 1 on',
+        ),
+        (
+            {'reader_options': {'video': {'step': True}}},
+            'recipe key reader_options.video.step: received True',
+        ),
+        (
+            {
+                'shares': {'cityscapes': 1.0, 'coco': 0.5},
+                'reader_options': {'coco': {'unknown': True}},
+            },
+            'without which no object of',
+        ),
     ],
 )
 def test_mistakes_are_one_clear_sentence(
@@ -42,6 +59,19 @@ def test_mistakes_are_one_clear_sentence(
         tune(**changes) if 'options' not in changes else _with_own_start(tune, tmp_path, changes)
     assert message in str(error.value)
     assert '\n' not in str(error.value)
+
+
+def test_a_data_set_that_gives_nothing_is_named(
+    tune: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the others would quietly take its share."""
+
+    def nothing(root: Path, **_: Any) -> Iterator[Example]:
+        yield from ()
+
+    monkeypatch.setitem(READERS._components, 'nothing', nothing)
+    with pytest.raises(LabError, match=r"the data sets \['nothing'\] give no image"):
+        tune(shares={'cityscapes': 1.0, 'nothing': 0.1}, reader_options={})
 
 
 def _with_own_start(tune: Callable[..., Path], folder: Path, changes: dict[str, Any]) -> None:

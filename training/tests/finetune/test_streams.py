@@ -15,12 +15,15 @@ from support.tiny_networks import STREETNET
 
 from anomaly_seg_ros.detector import create_detector
 from anomaly_seg_ros.models import EvidenceStream, ModelError, UnknownStream, create_segmenter
+from anomaly_seg_ros.size import Size
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.export import write_run_bundle
 from anomaly_seg_training.finetune.config import FinetuneRecipe
+from anomaly_seg_training.finetune.finetuning import FinetuneRun
 from anomaly_seg_training.finetune.finished import start_of_run
 from anomaly_seg_training.finetune.start import start_from_checkpoint
 from anomaly_seg_training.finetune.stream import with_stream, without_stream
+from anomaly_seg_training.finetune.worst import load_both
 from anomaly_seg_training.pooling import Pooling
 from anomaly_seg_training.training import as_half
 
@@ -100,6 +103,25 @@ def test_evidence_learns_while_the_classes_stay(
     assert float((said - plain).abs().max()) > 1e-3
     torch.testing.assert_close(now.softmax(1), plain.softmax(1), rtol=0, atol=1e-4)
     torch.testing.assert_close(now.logsumexp(1), said.logsumexp(1), rtol=0, atol=1e-4)
+
+
+def test_before_is_the_segmenter_whatever_a_fresh_stream_says(
+    tune: Callable[..., Path], data: Path, streetnet_weights: Path
+) -> None:
+    """Octaves pool energies of other sizes, so a stream that has learnt nothing is no start."""
+    alone = json.loads((tune(trained='last', steps=1) / 'run.json').read_text('utf-8'))
+    out = tune(trained='evidence', steps=1, stream_octaves=2)
+    about = json.loads((out / 'run.json').read_text('utf-8'))
+    assert about['validation'][0] == alone['validation'][0]
+    run = FinetuneRun(data=data, out=out, start_checkpoint=streetnet_weights, threads=1)
+    before, after = load_both(run, Size(128, 64), 'cpu')
+    assert before.card.segmenter.name == 'streetnet'
+    assert after.card.segmenter.options['octaves'] == 2
+    fresh = run.load_start(FinetuneRecipe.from_dict(about['recipe']))
+    image = torch.rand(1, 3, 64, 128)
+    with torch.inference_mode():
+        difference = fresh.network(image) - without_stream(fresh).network(image)
+    assert float(difference.abs().max()) > 1e-3, 'or the test would show nothing'
 
 
 def test_a_run_is_exported_with_other_octaves(

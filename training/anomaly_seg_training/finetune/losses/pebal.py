@@ -87,5 +87,7 @@ def _blur(values: Tensor) -> Tensor:
     line = torch.exp(-places.square() / 2)
     line = line / line.sum()
     padded = functional.pad(values[:, None], (3, 3, 3, 3), mode='replicate')
-    rows = functional.conv2d(padded, line.view(1, 1, 1, 7))
-    return functional.conv2d(rows, line.view(1, 1, 7, 1))[:, 0]
+    # Mixed precision would round the rewards to 8 bits here, of all places in the loss.
+    with torch.autocast(values.device.type, enabled=False):
+        rows = functional.conv2d(padded, line.view(1, 1, 1, 7))
+        return functional.conv2d(rows, line.view(1, 1, 7, 1))[:, 0]
