@@ -11,21 +11,12 @@ import pytest
 
 from anomaly_seg_ros.cli.main import COMMANDS
 
+_ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     'README.md',
     'CONTRIBUTING.md',
     'training/README.md',
-    'docs/index.md',
-    'docs/architecture.md',
-    'docs/bags.md',
-    'docs/bundles.md',
-    'docs/calibration.md',
-    'docs/commands.md',
-    'docs/datasets.md',
-    'docs/launch.md',
-    'docs/node.md',
-    'docs/oodmc.md',
-    'docs/troubleshooting.md',
+    *(f'docs/{path.name}' for path in sorted((_ROOT / 'docs').glob('*.md'))),
 )
 
 
