@@ -33,6 +33,7 @@ class Start:
         classes: What it knows.
         about: For the run's file: where the weights come from, with their hash.
         licence: Texts by topic.
+        training: How it was trained, as the bundle's card tells; empty for a checkpoint.
     """
 
     network: Segmenter
@@ -41,6 +42,7 @@ class Start:
     classes: ClassSet
     about: dict[str, Any]
     licence: dict[str, str] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
     def normalise(self, image: torch.Tensor) -> torch.Tensor:
         """Map (N, 3, h, w) uint8 RGB to what the network takes."""
@@ -64,6 +66,7 @@ class Start:
                 'drivable': list(self.classes.drivable),
             },
             'licence': self.licence,
+            **({'run': self.training} if self.training else {}),
         }
 
 
@@ -97,7 +100,7 @@ def start_from(bundle: Bundle) -> Start:
     about = {'bundle': card.name, 'sha256': sha256_file(weights)}
     return Start(
         _checked(network.eval(), len(card.classes)), spec, card.preprocessing, card.classes,
-        about, dict(card.licence),
+        about, dict(card.licence), dict(card.training),
     )  # fmt: skip
 
 

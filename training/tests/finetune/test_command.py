@@ -65,6 +65,7 @@ def test_the_command_ends_with_a_bundle_that_can_be_tuned_again(
     about = json.loads((second / 'run.json').read_text('utf-8'))
     assert about['start']['bundle'] == 'tiny'
     assert about['start']['segmenter'] == 'streetnet'
+    assert about['start']['run'] == card.training, 'what a bundle was trained on is not lost'
 
 
 @pytest.mark.usefixtures('_small_bundle')
