@@ -39,7 +39,9 @@ def choose_box(
         rng: Source of all draws.
         view: Size of the whole image at scale 1.
         crop: Size of the crop in network pixels.
-        scale: Lowest and highest scale. Scales at which the crop would not fit are not drawn.
+        scale: Lowest and highest scale. A crop that does not fit the view at the drawn one takes
+            the whole of the side that is too short and is stretched along it. For all to fit,
+            whatever their aspect, the lowest must be 1.073 times the larger of crop / view.
         centre: (x, y) fractions that the crop shall contain near its middle; anywhere if None.
     """
     aspect = np.exp(rng.uniform(np.log(0.87), np.log(1.15)))

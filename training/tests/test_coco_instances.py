@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,19 @@ def test_refuses_runs_that_do_not_fill_the_image(runs: object) -> None:
 def test_refuses_polygons_that_are_none(part: list[float]) -> None:
     with pytest.raises(ValueError, match=r'.'):
         mask_of({'segmentation': [part]}, (4, 4))
+
+
+def test_areas_that_are_null_are_measured(tmp_path: Path) -> None:
+    item = {'image_id': 1, 'category_id': 2, 'segmentation': [[0, 0, 4, 0, 4, 3, 0, 3]]}
+    items = [{'id': 7, 'area': None, **item}, {'area': 5, **item}, item]
+    file = tmp_path / 'a.json'
+    content = {'images': [{'id': 1, 'file_name': 'a.png'}], 'annotations': items}
+    file.write_text(json.dumps(content))
+    found = read_annotations(file).objects['a.png']
+    assert [(thing['id'], thing['area']) for thing in found] == [(7, 12), (None, 5), (None, 12)]
+    file.write_text(json.dumps(content | {'annotations': [{'area': 'large', **item}]}))
+    with pytest.raises(DataError, match="received the area 'large', expected a number"):
+        read_annotations(file)
 
 
 @pytest.mark.parametrize(

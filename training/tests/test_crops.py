@@ -92,6 +92,15 @@ def test_boxes_stay_inside_and_keep_the_scale() -> None:
     assert 1.8 < max(zooms) < 2.01
 
 
+def test_a_crop_that_does_not_fit_takes_the_whole_side() -> None:
+    """So it is stretched along it: at scale 0.625 and below, 320 pixels are the whole height."""
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        box = choose_box(rng, Size(1024, 512), Size(512, 320), (0.55, 0.55))
+        assert (box.top, box.height) == (0, 1)
+        assert 0.8 < box.width < 1
+
+
 def test_a_centre_is_inside_the_crop() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from anomaly_seg_ros.classes import IGNORE
 from anomaly_seg_ros.size import Size
 from anomaly_seg_training.data import DataError, pasted
 from anomaly_seg_training.data.base import Example
-from anomaly_seg_training.proxies import ProxyError
+from anomaly_seg_training.proxies import Proxy, ProxyError
 
 Save = Callable[[Path, np.ndarray], None]
 SQUARE = [[20.0, 10.0, 80.0, 10.0, 80.0, 70.0, 20.0, 70.0]]
@@ -142,6 +143,30 @@ def test_objects_stand_on_the_road(root: Callable[..., Path]) -> None:
         rows = np.nonzero((target == 1).any(1))[0]
         on_road += len(rows) > 0 and rows[-1] >= 98
     assert on_road > 35
+
+
+def test_the_thinnest_objects_keep_a_pixel() -> None:
+    """A lamp post of a large photograph, drawn smaller than its width can follow."""
+    post = Proxy(np.full((2000, 12, 3), 250, np.uint8), np.ones((2000, 12), np.uint8))
+    labels = np.zeros((128, 256), np.uint8)
+    scene = Example('s', np.full((128, 256, 3), 90, np.uint8), labels, Size(256, 128))
+    widths = set()
+    for seed in range(20):
+        _, target = pasted.paste(scene, [post], np.random.default_rng(seed))
+        widths.add(int((target == 1).any(0).sum()))
+    assert widths == {1}
+
+
+def test_objects_that_had_pixels_are_drawn_as_before() -> None:
+    """OpenCV samples by the factor, which is not the quotient of the rounded sizes."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        rows, columns = rng.integers(20, 300, 2)
+        image = rng.integers(0, 256, (rows, columns, 3), np.uint8)
+        factor = float(rng.uniform(0.06, 1.5))
+        expected = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(pasted._scaled(image, factor), expected)
+    assert pasted._scaled(np.zeros((4, 900, 3), np.uint8), 0.01).shape == (1, 9, 3)
 
 
 def test_says_what_is_wrong(root: Callable[..., Path]) -> None:

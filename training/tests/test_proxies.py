@@ -22,9 +22,26 @@ from anomaly_seg_training.proxies import (
     read_objects,
     read_photographs,
 )
+from anomaly_seg_training.proxies.coco import OTHER_NAMES
 
 Save = Callable[[Path, np.ndarray], None]
 Make = Callable[..., tuple[Path, Path]]
+COCO = (
+    'person', 'bicycle', 'car', 'motorcycle', 'airplane', 'bus', 'train', 'truck', 'boat',
+    'traffic light', 'fire hydrant', 'stop sign', 'parking meter', 'bench', 'bird', 'cat', 'dog',
+    'horse', 'sheep', 'cow', 'elephant', 'bear', 'zebra', 'giraffe', 'backpack', 'umbrella',
+    'handbag', 'tie', 'suitcase', 'frisbee', 'skis', 'snowboard', 'sports ball', 'kite',
+    'baseball bat', 'baseball glove', 'skateboard', 'surfboard', 'tennis racket', 'bottle',
+    'wine glass', 'cup', 'fork', 'knife', 'spoon', 'bowl', 'banana', 'apple', 'sandwich', 'orange',
+    'broccoli', 'carrot', 'hot dog', 'pizza', 'donut', 'cake', 'chair', 'couch', 'potted plant',
+    'bed', 'dining table', 'toilet', 'tv', 'laptop', 'mouse', 'remote', 'keyboard', 'cell phone',
+    'microwave', 'oven', 'toaster', 'sink', 'refrigerator', 'book', 'clock', 'vase', 'scissors',
+    'teddy bear', 'hair drier', 'toothbrush',
+)  # fmt: skip
+STREET = (
+    'person bicycle car motorcycle bus train truck traffic_light stop_sign fire_hydrant '
+    'parking_meter bench potted_plant'
+)
 NAMES = {1: 'person', 3: 'car', 18: 'dog', 21: 'cow', 64: 'potted plant'}
 
 
@@ -131,8 +148,8 @@ def test_known_objects_bring_their_labels(make: Make) -> None:
 def test_areas_are_measured_where_none_are_told(make: Make) -> None:
     small = annotation(segmentation=square(120, 20, 30))
     items = [annotation(), small]
-    for item in items:
-        del item['area']
+    del items[0]['area']
+    items[1]['area'] = None
     (found,) = read_objects(*make(*items))
     assert found.name == 'a.png/0'
     assert len(read_objects(*make(*items), ProxyRules(min_area=800))) == 2
@@ -142,6 +159,71 @@ def test_vehicles_are_known_to_who_knows_cars() -> None:
     names = {1: 'truck', 2: 'bus', 3: 'train', 4: 'Traffic_Light', 5: 'dog'}
     rules = ProxyRules(classes=['car', 'traffic-light'])
     assert rules.dropped(names, 'a file') == {1, 2, 4}
+
+
+@pytest.mark.parametrize(
+    ('rules', 'dropped'),
+    [
+        ({}, STREET),
+        ({'classes': ['car'], 'also_drop': []}, 'car bus truck'),
+        ({'classes': ['vehicle', 'tree'], 'also_drop': ['dog']},
+         'bicycle car motorcycle bus train truck potted_plant dog'),
+        ({'classes': ['truck'], 'also_drop': ['car']}, 'car bus truck'),
+        ({'classes': ['Bicyclist', 'SignSymbol', 'pole', 'building'], 'also_drop': []},
+         'person bicycle'),
+    ],
+)  # fmt: skip
+def test_cocos_own_names_decide_alone(rules: dict[str, Any], dropped: str) -> None:
+    """What other vocabularies say changes nothing for the 80 names of COCO."""
+    assert len(set(COCO)) == 80
+    assert not set(COCO) & {name for names in OTHER_NAMES.values() for name in names}
+    found = ProxyRules(**rules).dropped(dict(enumerate(COCO)), 'a file')
+    assert {COCO[index] for index in found} == {n.replace('_', ' ') for n in dropped.split()}
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'Pickup Truck', 'SUV', 'Van', 'Sports Car', 'Bus (vehicle)',
+        'car_(automobile)', 'bus_(vehicle)', 'train_(railroad_vehicle)', 'street_sign', 'minivan',
+        'railcar_(part_of_a_train)', 'passenger_car_(part_of_a_train)', 'cab_(taxi)', 'fireplug',
+        'motor_scooter', 'Street Lights', 'streetlight', 'Trolley', 'Scooter', 'Speed Limit Sign',
+        'School_Bus', 'MINIBUS', 'Motorbike', 'bike', 'tram', 'streetcar',
+        'Man', 'Woman', 'Boy', 'Girl', 'child', 'Pedestrian', 'Human face', 'Land vehicle',
+        'Traffic-Light', 'Traffic sign', 'Houseplant', 'Palm  tree', 'House', ' Person ',
+    ],
+)  # fmt: skip
+def test_other_vocabularies_know_the_street_too(name: str) -> None:
+    names = {1: name, 2: 'Bat (Animal)', 3: 'car battery', 4: 'Traffic cone', 5: '(thing)'}
+    assert ProxyRules().dropped(names, 'a file') == {1}
+
+
+def test_other_names_count_as_the_class_that_holds_them() -> None:
+    names = {1: 'pickup_truck', 2: 'man', 3: 'flowerpot'}
+    assert ProxyRules(classes=['vehicle'], also_drop=[]).dropped(names, 'a file') == {1}
+    assert ProxyRules(classes=['sky'], also_drop=['truck']).dropped(names, 'a file') == {1}
+    assert ProxyRules(classes=['rider']).dropped(names, 'a file') == {2, 3}
+
+
+def test_objects_of_unlisted_categories_are_refused(make: Make) -> None:
+    stray = annotation(999, id=17, segmentation=square(120, 20))
+    place = make(annotation(), annotation(1), stray)
+    wanted = r'a\.json, image a\.png: the annotation with the id 17 has the category_id 999, which'
+    for read in (read_objects, read_photographs):
+        with pytest.raises(DataError, match=wanted):
+            read(*place)
+    with pytest.raises(DataError, match=wanted):
+        read_known_objects(*place, ['rider'])
+    rules = ProxyRules(drop_ids=[999], contact=1.0)
+    assert [p.category for p in read_objects(*place, rules)] == ['cow']
+    assert [p.category for p in read_known_objects(*place, ['rider'], rules)] == ['person']
+    ids_alone = ProxyRules(classes=[], also_drop=[], drop_ids=[1, 21])
+    assert [p.category for p in read_objects(*place, ids_alone)] == ['']
+
+
+def test_objects_without_names_have_no_known_class(make: Make) -> None:
+    with pytest.raises(ProxyError, match='names no categories, so no object has a known class'):
+        read_known_objects(*make(annotation(), categories=[]), ['rider'])
 
 
 def test_a_limit_draws_photographs(tmp_path: Path, save: Save) -> None:

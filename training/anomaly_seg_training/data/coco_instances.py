@@ -27,7 +27,7 @@ class Annotations:
     """Content of a file of COCO's instances.
 
     Args:
-        objects: Objects of each image, by the image's file name.
+        objects: Objects of each image, by the image's file name; an `id` that is not told is None.
         shapes: (height, width) by file name, of the images for which it is told.
         names: Category id -> name.
     """
@@ -60,17 +60,33 @@ def read_annotations(path: Path) -> Annotations:
         }
         objects: dict[str, list[dict[str, Any]]] = {name: [] for name in names.values()}
         for item in content['annotations']:
-            # Some tools write boxes alone, or outlines without their area.
+            # Some tools write boxes alone.
             outlines = item.get('segmentation') or []
-            wanted = {'category_id': item['category_id'], 'segmentation': outlines}
-            wanted['area'] = item['area'] if 'area' in item else area_of(outlines)
-            wanted['iscrowd'] = item.get('iscrowd', 0)
+            wanted = {'id': item.get('id'), 'category_id': item['category_id']}
+            wanted |= {'segmentation': outlines, 'iscrowd': item.get('iscrowd', 0)}
+            wanted['area'] = _told_area(item, outlines)
             objects[names[item['image_id']]].append(wanted)
         words = {int(c['id']): str(c['name']) for c in content.get('categories', [])}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         msg = f"{path} is not in the format of COCO's instances ({error!r})"
         raise DataError(msg) from error
     return Annotations(objects, shapes, words)
+
+
+def _told_area(item: dict[str, Any], outlines: Any) -> float:
+    """Return the area that the file tells, or that of the outlines where it tells none.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is not told, and the outlines are none.
+    """
+    area = item.get('area')
+    if area is None:
+        return area_of(outlines)
+    if not isinstance(area, (int, float)):
+        msg = f'received the area {area!r}, expected a number'
+        raise TypeError(msg)
+    return area
 
 
 def area_of(segmentation: Any) -> float:

@@ -118,7 +118,7 @@ def paste(
             highest = _HEIGHTS[1]
         size = float(np.exp(rng.uniform(np.log(_HEIGHTS[0]), np.log(max(highest, 0.04)))))
         factor = size * height / thing.mask.shape[0]
-        small = cv2.resize(thing.image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        small = _scaled(thing.image, factor)
         mask = cv2.resize(
             thing.mask, small.shape[1::-1], interpolation=cv2.INTER_NEAREST
         ).astype(np.uint8)  # fmt: skip
@@ -126,6 +126,18 @@ def paste(
             small, mask = small[:, ::-1], mask[:, ::-1]
         _blend(image, target, small.astype(np.float32), mask, foot, middle)
     return image, target
+
+
+def _scaled(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Resize an (h, w, 3) image by areas; no side gets shorter than a pixel."""
+    rows, columns = (round(side * factor) for side in image.shape[:2])
+    if min(rows, columns) > 0:
+        # Told the factor, OpenCV samples by it exactly, not by the rounded size.
+        small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    else:
+        size = (max(1, columns), max(1, rows))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small.astype(np.uint8, copy=False)
 
 
 def _of_road(scene: Example, target: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -46,13 +46,16 @@ class FinetuneRecipe(Recipe):
             this; 1 gives none.
         input_size: Size at which the network runs in the bundle, WIDTHxHEIGHT.
         crop: Size of training crops, WIDTHxHEIGHT, multiples of 32.
-        scale: Lowest and highest random scale, relative to each data set's view.
+        scale: Lowest and highest random scale, relative to each data set's view. A crop that does
+            not fit the view takes the whole of the side that is too short, which stretches it; all
+            fit where the lowest is 1.073 times the larger of crop / view.
         rare_share: Share of crops that are centred on a class drawn uniformly.
         distort: Whether light, colour and sharpness of crops are changed at random.
         proxies: Where stand-ins for the unknown come from: ``annotations``, a COCO-format file,
             and ``images``, its photographs, both relative to the folder of the data sets; beside
-            them keys of ``proxies.ProxyRules``, and ``drawn``, how many objects that this package
-            draws join them.
+            them keys of ``proxies.ProxyRules``, ``drawn``, how many objects that this package
+            draws join them, and ``min_photograph_side``, the least width and height, in pixels, of
+            photographs that are taken whole, as ``maxent`` takes them.
         mixer: A name of ``proxies.MIXERS``, or ``none`` where sources bring what is unknown.
         mixer_options: Keys of its configuration, ``probability`` among them.
         aligner: A name of ``alignment.ALIGNERS``; ``none`` pastes objects as they are.
@@ -195,12 +198,7 @@ class FinetuneRecipe(Recipe):
         keys = [] if self.mixer == UNMIXED else ['proxies']
         keys += ['validation_proxies'] if self.validation_epochs else []
         for key in keys:
-            for name in ('annotations', 'images'):
-                good = isinstance(getattr(self, key).get(name), str)
-                require(good, key, getattr(self, key), f'a path {name!r} in it')
-            drawn = getattr(self, key).get('drawn', 0)
-            good = isinstance(drawn, int) and 0 <= drawn <= 10_000
-            require(good, key, getattr(self, key), "'drawn' from 0 to 10000")
+            self._require_proxies(key)
         try:
             Shrinkage(**self.shrinkage)
         except (RefinementError, TypeError) as error:
@@ -223,6 +221,20 @@ class FinetuneRecipe(Recipe):
         if not any(weights):
             msg = 'all weights of the recipe are 0, so nothing would be learnt: set ood_weight'
             raise RecipeError(msg)
+
+    def _require_proxies(self, key: str) -> None:
+        """Refuse places of proxies that are not told, and numbers out of range.
+
+        Raises:
+            RecipeError: The key's value cannot be used.
+        """
+        value = getattr(self, key)
+        for name in ('annotations', 'images'):
+            require(isinstance(value.get(name), str), key, value, f'a path {name!r} in it')
+        for name, most in (('drawn', 10_000), ('min_photograph_side', 100_000)):
+            number = value.get(name, 0)
+            good = type(number) is int and 0 <= number <= most
+            require(good, key, value, f'{name!r} from 0 to {most}')
 
     @property
     def holds(self) -> bool:

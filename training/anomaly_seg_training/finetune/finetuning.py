@@ -20,7 +20,7 @@ from anomaly_seg_training.finetune.config import EVIDENCE, STREAM, FinetuneRecip
 from anomaly_seg_training.finetune.curves import make_logger
 from anomaly_seg_training.finetune.dataset import MixedCrops, pseudo_labelled
 from anomaly_seg_training.finetune.module import FineTuning
-from anomaly_seg_training.finetune.proxies import make_mixer
+from anomaly_seg_training.finetune.proxies import Proxies, make_mixer
 from anomaly_seg_training.finetune.start import (
     Start,
     in_classes,
@@ -149,6 +149,7 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
         'seed': run.seed,
         'images': {name: len(items) for name, items in examples.items()},
         'proxies': len(mixer.proxies),
+        'proxy_categories': Proxies(mixer.proxies).categories,
     }
     callbacks.append(Reporter(run.out, about))
 

@@ -29,15 +29,27 @@ from anomaly_seg_training.proxies import (
 )
 
 
+class Proxies(list[Proxy]):
+    """What stands in for the unknown."""
+
+    @property
+    def categories(self) -> list[str]:
+        """Return the names of all categories that they show, sorted.
+
+        A name with a comma comes in parts, as photographs name what they show.
+        """
+        return sorted({word for proxy in self for word in proxy.category.split(', ')} - {''})
+
+
 def read_proxies(
     options: Mapping[str, Any], classes: ClassSet, data: Path, kind: str = 'objects'
-) -> list[Proxy]:
+) -> Proxies:
     """Read what stands in for the unknown.
 
     Args:
         options: ``annotations`` and ``images``, keys of `ProxyRules`, of which `classes` are those
-            of the segmenter unless given, and ``drawn``: how many objects of `drawn_objects` join
-            the unknown ones.
+            of the segmenter unless given, ``drawn``: how many objects of `drawn_objects` join the
+            unknown ones, and ``min_photograph_side``: the least side of a photograph.
         classes: What the segmenter knows.
         data: Folder that the paths are relative to.
         kind: ``objects`` or ``photographs``, what a mixer `reads`; ``known`` for objects that the
@@ -46,16 +58,17 @@ def read_proxies(
     Raises:
         AnomalySegError: The file or an option cannot be used, or nothing is left.
     """
-    own = ('annotations', 'images', 'drawn')
+    own = ('annotations', 'images', 'drawn', 'min_photograph_side')
     rest = {key: value for key, value in options.items() if key not in own}
     rules = ProxyRules.from_dict({'classes': list(classes.names), **rest})
     annotations, images = data / options['annotations'], data / options['images']
     if kind == 'known':
-        return read_known_objects(annotations, images, classes.names, rules)
+        return Proxies(read_known_objects(annotations, images, classes.names, rules))
     if kind == 'photographs':
-        return read_photographs(annotations, images, rules)
+        least = options.get('min_photograph_side', 0)
+        return Proxies(read_photographs(annotations, images, rules, min_side=least))
     drawn = drawn_objects(options.get('drawn', 0), rules.seed)
-    return [*read_objects(annotations, images, rules), *drawn]
+    return Proxies([*read_objects(annotations, images, rules), *drawn])
 
 
 class Unmixed:

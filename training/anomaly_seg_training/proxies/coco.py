@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -34,10 +35,48 @@ ALSO_CALLED = {
     'tree': ('vegetation',),
 }
 """Category of a photograph -> classes of segmenters that hold it, or things much like it."""
+OTHER_NAMES = {
+    'person': (
+        'man', 'woman', 'boy', 'girl', 'child', 'baby', 'people', 'pedestrian', 'cyclist',
+        'bicyclist', 'motorcyclist', 'rider', 'human', 'human body', 'human head', 'human face',
+        'human hair', 'human arm', 'human hand', 'human leg', 'human foot',
+    ),
+    'bicycle': ('bike', 'push bike'),
+    'car': (
+        'automobile', 'auto', 'vehicle', 'land vehicle', 'motor vehicle', 'suv', 'van', 'minivan',
+        'jeep', 'taxi', 'cab', 'limousine', 'convertible', 'sports car', 'race car', 'formula 1',
+        'passenger car', 'police car', 'police cruiser', 'ambulance', 'camper', 'caravan',
+    ),
+    'motorcycle': ('motorbike', 'scooter', 'motor scooter', 'moped', 'dirt bike'),
+    'bus': ('minibus', 'school bus', 'coach', 'double decker'),
+    'truck': (
+        'pickup truck', 'pickup', 'heavy truck', 'lorry', 'fire truck', 'fire engine', 'tow truck',
+        'trailer truck', 'garbage truck', 'dump truck',
+    ),
+    'train': (
+        'tram', 'trolley', 'streetcar', 'bullet train', 'railcar', 'passenger car', 'freight car',
+        'cabin car', 'locomotive',
+    ),
+    'traffic light': ('traffic lights', 'traffic signal', 'stoplight'),
+    'stop sign': (
+        'street sign', 'road sign', 'traffic sign', 'speed limit sign', 'crosswalk sign',
+    ),
+    'fire hydrant': ('fireplug', 'hydrant'),
+    'potted plant': ('pottedplant', 'plant', 'houseplant', 'flowerpot'),
+    'tree': ('palm tree', 'christmas tree', 'maple', 'willow'),
+    'pole': ('street light', 'street lights', 'streetlight', 'lamppost', 'telephone pole'),
+    'building': ('house', 'skyscraper', 'office building', 'convenience store', 'tower'),
+}  # fmt: skip
+"""Name of COCO or Cityscapes -> what LVIS, Objects365, Open Images and others call such things.
+
+Too loose for labels, so it only tells what is not unknown: Objects365's trolley may be a cart.
+"""
 LIKE_STREET = ('fire hydrant', 'parking meter', 'bench', 'potted plant')
 """COCO's categories that streets hold things much like, whether or not a class names them."""
 
 _ONE_PART = 0.95
+_QUALIFIER = re.compile(r'[\s_]*\([^()]*\)\s*$')
+"""What LVIS and Open Images add to a name: ``car_(automobile)``, ``Bat (Animal)``."""
 _RING = np.ones((5, 5), np.uint8)
 
 
@@ -51,10 +90,10 @@ class ProxyRules(Recipe):
     objects. Nothing says which of two that touch is in front, so both are left out.
 
     Args:
-        classes: What the segmenter knows; categories of the same name, or held by such a class as
-            `ALSO_CALLED` tells, are dropped.
+        classes: What the segmenter knows; categories of the same name, of one that `OTHER_NAMES`
+            holds, or held by such a class as `ALSO_CALLED` tells, are dropped.
         also_drop: Names of further categories to drop.
-        drop_ids: Category ids to drop, for files that name no categories.
+        drop_ids: Category ids to drop, for files that name no categories, or not all.
         min_area: Pixels of an object in its photograph; smaller ones are blurs.
         min_side: Pixels of an object's shorter side.
         margin: Pixels between an object and its photograph's border.
@@ -113,8 +152,9 @@ class ProxyRules(Recipe):
         further = {_plain(name) for name in self.also_drop}
         found = set(self.drop_ids)
         for category, name in names.items():
-            words = {_plain(name), *ALSO_CALLED.get(_plain(name), ())}
-            if words & known or _plain(name) in further:
+            words = _names(name)
+            holders = {holder for word in words for holder in ALSO_CALLED.get(word, ())}
+            if (words | holders) & known or words & further:
                 found.add(category)
         return frozenset(found)
 
@@ -132,8 +172,9 @@ def read_objects(
         rules: Which objects; None for the defaults.
 
     Raises:
-        DataError: The file is not in COCO's format or holds no outline, or a photograph is
-            missing or of another size.
+        DataError: The file is not in COCO's format, holds no outline or, where names decide, an
+            object of a category that it does not list, or a photograph is missing or of another
+            size.
         ProxyError: The rules leave no object.
         ImageError: A photograph is no image.
     """
@@ -180,14 +221,19 @@ def read_known_objects(
 
     Raises:
         DataError: As `read_objects`.
-        ProxyError: No object is left.
+        ProxyError: No object is left, or the file names no categories.
         ImageError: A photograph is no image.
     """
     rules = rules or ProxyRules()
+    content = read_annotations(annotations)
+    if not content.names:
+        msg = f'{annotations} names no categories, so no object has a known class: add them'
+        raise ProxyError(msg)
+    _require_listed(content, rules.drop_ids, annotations)
     places = {_plain(name): index for index, name in reversed(list(enumerate(classes)))}
     labels: dict[str, int] = {}
-    others: list[int] = []
-    for category, name in read_annotations(annotations).names.items():
+    others = [category for category in rules.drop_ids if category not in content.names]
+    for category, name in content.names.items():
         plain = _plain(name)
         words = [word for word in (plain, *ALSO_CALLED.get(plain, ())) if word in places]
         if words and plain not in LIKE_STREET:
@@ -266,7 +312,33 @@ def _open(
             'boxes alone are not enough'
         )
         raise DataError(msg)
-    return content, rules.dropped(content.names, str(annotations))
+    dropped = rules.dropped(content.names, str(annotations))
+    if rules.classes or rules.also_drop:
+        _require_listed(content, rules.drop_ids, annotations)
+    return content, dropped
+
+
+def _require_listed(content: Annotations, dropped: Sequence[int], annotations: Path) -> None:
+    """Refuse objects of which nothing tells whether they are known.
+
+    Args:
+        content: Of the file.
+        dropped: Ids that are left out without a name.
+        annotations: The file, for the error message.
+
+    Raises:
+        DataError: An object's category is neither listed nor left out.
+    """
+    told = {*content.names, *dropped}
+    for name, items in content.objects.items():
+        for item in items:
+            if item['category_id'] not in told:
+                msg = (
+                    f'{annotations}, image {name}: the annotation with the id {item["id"]} has '
+                    f'the category_id {item["category_id"]!r}, which is none of the '
+                    f'{len(content.names)} listed categories: list it, or add it to drop_ids'
+                )
+                raise DataError(msg)
 
 
 def _order(names: list[str], count: int, rules: ProxyRules) -> Iterable[str]:
@@ -368,4 +440,16 @@ def _contact(mask: NDArray[np.uint8], covering: NDArray[np.int16]) -> float:
 
 
 def _plain(name: str) -> str:
-    return name.strip().lower().replace('_', ' ').replace('-', ' ')
+    """Return a name in lower case, words apart by spaces, without a qualifier in brackets.
+
+    >>> _plain('Bus_(vehicle)'), _plain('traffic-light'), _plain('Street  Sign')
+    ('bus', 'traffic light', 'street sign')
+    """
+    bare = _QUALIFIER.sub('', name) or name
+    return ' '.join(bare.lower().replace('_', ' ').replace('-', ' ').split())
+
+
+def _names(name: str) -> frozenset[str]:
+    """Return a category's plain name, and those of COCO or Cityscapes for such things."""
+    plain = _plain(name)
+    return frozenset((plain, *(own for own, others in OTHER_NAMES.items() if plain in others)))

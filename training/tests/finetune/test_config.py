@@ -13,6 +13,9 @@ import torch
 
 from anomaly_seg_ros.classes import CITYSCAPES, ClassSet
 from anomaly_seg_ros.models import create_segmenter
+from anomaly_seg_ros.size import Size
+from anomaly_seg_training.crops import choose_box
+from anomaly_seg_training.data import cityscapes
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.config import UNMIXED, FinetuneRecipe
 from anomaly_seg_training.finetune.losses import create_loss
@@ -47,6 +50,28 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
     assert '/home' not in path.read_text('utf-8')
 
 
+@pytest.mark.parametrize('name', ['pebal_wrn38', 'style_aligned_wrn38', 'style_aligned_r101'])
+def test_published_recipes_stretch_no_crop(name: str) -> None:
+    """The aspect that is drawn first is that of the crop, within 1 %."""
+    recipe = FinetuneRecipe.load(RECIPES / f'finetune_{name}.yaml')
+    crop, view = Size.parse(recipe.crop), cityscapes.VIEW
+    for seed in range(4000):
+        aspect = np.exp(np.random.default_rng(seed).uniform(np.log(0.87), np.log(1.15)))
+        scale = (recipe.scale[0], recipe.scale[1])
+        box = choose_box(np.random.default_rng(seed), view, crop, scale)
+        across = crop.width / (view.width * box.width)
+        down = crop.height / (view.height * box.height)
+        assert across / down == pytest.approx(aspect, rel=0.01)
+
+
+def test_published_photographs_fill_the_crop() -> None:
+    recipe = FinetuneRecipe.load(RECIPES / 'finetune_maxent_wrn38.yaml')
+    assert recipe.proxies == {
+        **FinetuneRecipe.from_dict(BASE).proxies,
+        'min_photograph_side': max(Size.parse(recipe.crop)),
+    }
+
+
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
@@ -74,6 +99,14 @@ def test_every_recipe_of_the_repository_loads(path: Path) -> None:
         ({'validation_scores': ['odin']}, "received 'odin', expected names of ['max_softmax'"),
         ({'validation': {'kitti': {}}}, "received 'kitti', expected names of"),
         ({'proxies': {'images': 'a'}}, "expected a path 'annotations' in it"),
+        (
+            {'proxies': {'images': 'a', 'annotations': 'b', 'min_photograph_side': -1}},
+            "expected 'min_photograph_side' from 0 to 100000",
+        ),
+        (
+            {'validation_proxies': {'images': 'a', 'annotations': 'b', 'drawn': 2.5}},
+            "'drawn': 2.5}, expected 'drawn' from 0 to 10000",
+        ),
         ({'ood_weight': 0, 'id_weight': 0}, 'all weights of the recipe are 0'),
         ({'crop': '500x320'}, 'expected multiples of 32'),
     ],

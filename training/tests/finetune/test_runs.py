@@ -31,6 +31,7 @@ def test_a_run_says_what_it_did(plain: Path) -> None:
     assert about['steps'] == 6
     assert about['images'] == {'cityscapes': 3, 'video': 2}
     assert about['proxies'] == 2
+    assert about['proxy_categories'] == ['cow']
     assert about['steps_per_second'] > 0
     assert about['images_per_second'] == pytest.approx(2 * about['steps_per_second'], rel=0.01)
     assert 0 < about['waited_for_data'] < 1
