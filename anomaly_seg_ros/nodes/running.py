@@ -13,6 +13,7 @@ from typing import Any
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import uninstall_signal_handlers
 
 from anomaly_seg_ros.errors import AnomalySegError
 
@@ -66,6 +67,10 @@ def run_node(make_node: Callable[[], Any], args: Sequence[str] | None = None) ->
         if rclpy.ok():
             raise
     finally:
+        _ignore_interrupts()
+        # rclpy's thread wakes executors for each signal, without any lock: at the second interrupt
+        # it would read what the first one has them destroy here. This waits for its end.
+        uninstall_signal_handlers()
         _ignore_interrupts()
         if executor is not None:
             executor.shutdown()
