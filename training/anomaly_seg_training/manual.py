@@ -27,6 +27,8 @@ class ManualTraining(TimedModule):
     The steps that Lightning counts are those of `trained`.
     """
 
+    remedy = 'lower the learning rate or raise the gradient penalty'
+
     def __init__(self, steps: int, seed: int, max_minutes: float | None, ema: float) -> None:
         super().__init__(steps, seed, max_minutes, ema)
         self.automatic_optimization = False
@@ -39,7 +41,7 @@ class ManualTraining(TimedModule):
         """Move `trained` along a loss.
 
         Raises:
-            LabError: The loss is not finite.
+            LabError: The loss or its gradient is not finite.
         """
         optimizer: Any = self.optimizers()[0]  # type: ignore[index]
         self._backward(optimizer, loss, rate)
@@ -72,6 +74,7 @@ class ManualTraining(TimedModule):
             group['lr'] = rate
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
+        self.clip_or_refuse(optimizer)
 
 
 class Pages(Callback):

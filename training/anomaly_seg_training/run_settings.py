@@ -14,6 +14,12 @@ from anomaly_seg_training.devices import torch_device
 from anomaly_seg_training.errors import LabError
 
 CHECKPOINT = 'last.ckpt'
+WEIGHTS = 'weights.safetensors'
+RUN = 'run.json'
+WRITTEN = (CHECKPOINT, WEIGHTS, RUN)
+"""What every training writes into its folder after each epoch."""
+LARGEST_SEED = 2**32 - 1
+"""NumPy takes no larger one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +61,36 @@ class RunSettings:
         return torch_device('cpu' if self.accelerator == 'cpu' else 'auto')
 
     def check(self) -> None:
-        """Refuse to resume what is not there, before anything is read.
+        """Refuse values out of range, and to resume what is not there, before anything is read.
 
         Raises:
-            LabError: There is no checkpoint, or `devices` is no number.
+            LabError: A value cannot be used, or there is no checkpoint.
         """
+        self.check_values()
         if self.resume and not self.checkpoint.is_file():
             msg = f'there is no checkpoint {self.checkpoint} to resume: start without --resume'
             raise LabError(msg)
-        if self.devices != 'auto' and not (self.devices.isdecimal() and int(self.devices) > 0):
-            msg = f"received --devices {self.devices}, expected 'auto' or a number from 1 on"
-            raise LabError(msg)
+
+    def check_values(self) -> None:
+        """Refuse values out of range.
+
+        Raises:
+            LabError: One is; says which, and what is expected.
+        """
+        counted = self.devices.isdecimal() and int(self.devices) > 0
+        for name, good, expected in (
+            ('devices', self.devices == 'auto' or counted, "'auto' or a number from 1 on"),
+            ('seed', 0 <= self.seed <= LARGEST_SEED, f'0 to {LARGEST_SEED}'),
+            # Not <= 0: NaN is no time either.
+            ('max_minutes', self.max_minutes is None or self.max_minutes > 0, 'more than 0'),
+            ('nodes', self.nodes >= 1, 'at least 1'),
+            ('workers', self.workers >= 0, 'at least 0'),
+            ('threads', self.threads >= 0, 'at least 0'),
+        ):
+            if not good:
+                option = name.replace('_', '-')
+                msg = f'received --{option} {getattr(self, name)}, expected {expected}'
+                raise LabError(msg)
 
     def limit_threads(self) -> None:
         """Keep OpenCV on one thread, and torch on `threads` of them."""

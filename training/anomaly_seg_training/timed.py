@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -13,16 +14,23 @@ import torch
 from lightning.pytorch.utilities.data import extract_batch_size
 from torch import nn
 
+from anomaly_seg_training.errors import LabError
+
 Batch = dict[str, torch.Tensor]
+
+BEGUN_WITH = 'begun_with'
+"""Key of checkpoints: what a run that goes on from them must have, too."""
 
 
 class TimedModule(lightning.LightningModule):
     """A run that ends by steps or by time, and goes on after a kill as if nothing had been.
 
-    Subclasses define `trained` and `exported`, and set learning rates by `progress`. `history` is
-    for what is measured on the way; it goes into checkpoints and the run's file. `waited` counts
-    the seconds in which nothing was trained because the next crops were not there, `step_images`
-    the pictures of one step on all devices.
+    Subclasses define `trained` and `exported`, set learning rates by `progress`, and add to
+    `begun_with` what else would let a resumed run end elsewhere. `history` is for what is measured
+    on the way; it goes into checkpoints and the run's file. `seconds` is the first device's time
+    on all devices, so that all have one progress; `waited` counts the seconds in which nothing was
+    trained because the next crops were not there, `step_images` the pictures of one step on all
+    devices. `remedy` is what to do about gradients that are not finite.
 
     Args:
         steps: The run ends here or when the time is up, whichever comes first.
@@ -31,6 +39,8 @@ class TimedModule(lightning.LightningModule):
         ema: Decay of the averaged weights; after t steps (1 + t) / (10 + t) at most, so that first
             steps are forgotten.
     """
+
+    remedy = 'lower the learning rate'
 
     def __init__(self, steps: int, seed: int, max_minutes: float | None, ema: float) -> None:
         super().__init__()
@@ -91,17 +101,22 @@ class TimedModule(lightning.LightningModule):
         """Move the averaged weights, advance the clock, stop when the time is up."""
         del outputs, batch_idx
         self.step_images = extract_batch_size(batch) * self.trainer.world_size
-        now = time.monotonic()
-        self.seconds, self._clock = self.seconds + now - self._clock, now
+        self._advance()
         if self.averaged is not None:
             self._move_average(self.averaged, self.trained)
-        # All devices must stop at the same step: the first one's clock decides.
-        progress = torch.tensor(self.progress, device=self.device)
-        if self.trainer.world_size > 1:
-            progress = self.trainer.strategy.broadcast(progress)
-        if float(progress) >= 1.0:
+        if self.progress >= 1.0:
             self.trainer.should_stop = True
         self._free = time.monotonic()
+
+    def _advance(self) -> None:
+        """Add the time since the last step.
+
+        The first device's clock counts on all: by their own they would train at different rates,
+        and stop at different steps.
+        """
+        now = time.monotonic()
+        seconds, self._clock = self.seconds + now - self._clock, now
+        self.seconds = self.trainer.strategy.broadcast(seconds)
 
     @torch.no_grad()
     def _move_average(self, average: nn.Module, trained: nn.Module) -> None:
@@ -111,6 +126,46 @@ class TimedModule(lightning.LightningModule):
         for buffer, current in zip(average.buffers(), trained.buffers(), strict=True):
             buffer.copy_(current)
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip gradients by their norm as Lightning does, and refuse those that are not finite.
+
+        The scaler of 16-mixed needs none of this: it leaves out such steps, and lowers its scale.
+
+        Raises:
+            LabError: They are not.
+        """
+        if self.trainer.scaler is None:
+            self.clip_or_refuse(optimizer, gradient_clip_val or math.inf)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def clip_or_refuse(self, optimizer: torch.optim.Optimizer, largest: float = math.inf) -> None:
+        """Clip gradients by their norm, unless it is not finite.
+
+        A step along such gradients would make weights NaN that an epoch's end writes over whole
+        ones, whatever the loss was.
+
+        Args:
+            optimizer: Whose gradients.
+            largest: Norm that they shall have at most; they stay as they are without one.
+
+        Raises:
+            LabError: The norm is not finite.
+        """
+        weights = [weight for group in optimizer.param_groups for weight in group['params']]
+        norm = nn.utils.clip_grad_norm_(weights, largest)
+        if not torch.isfinite(norm):
+            msg = (
+                f'the gradient is {float(norm)} at step {self.global_step}: {self.remedy}; '
+                'what was written before is still there'
+            )
+            raise LabError(msg)
+
     def set_rates(self, *rates: float) -> None:
         """Set the learning rate of each of the optimizer's groups."""
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -118,14 +173,43 @@ class TimedModule(lightning.LightningModule):
         for group, rate in zip(groups, rates, strict=True):
             group['lr'] = rate
 
+    def begun_with(self) -> dict[str, Any]:
+        """Return what a resumed run must have too, by name: the seed."""
+        return {'seed': self.seed}
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the time spent, which the schedule depends on, and what was measured."""
+        """Keep what a resumed run must have, the time spent, and what was measured."""
+        checkpoint[BEGUN_WITH] = self.begun_with()
         checkpoint['seconds'] = self.seconds
         checkpoint['waited'] = self.waited
         checkpoint['history'] = self.history
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the time spent."""
+        """Continue the time spent, if the run began as this one would.
+
+        Raises:
+            LabError: It did not, so that it would not end as an unbroken one.
+        """
+        refuse_changes(checkpoint.get(BEGUN_WITH, {}), self.begun_with())
         self.seconds = float(checkpoint['seconds'])
         self.waited = float(checkpoint.get('waited', 0.0))
         self.history = list(checkpoint.get('history', []))
+
+
+def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to resume a run that began with something else.
+
+    Args:
+        before: What it began with, by name.
+        now: What is asked for; what an older version has not kept in `before` is not compared.
+
+    Raises:
+        LabError: They differ; names what does.
+    """
+    changed = [key for key, value in now.items() if key in before and before[key] != value]
+    if changed:
+        msg = (
+            f'the checkpoint to resume was trained with another {", ".join(changed)}: resume '
+            'with the same as before, or begin a new run in another --out'
+        )
+        raise LabError(msg)

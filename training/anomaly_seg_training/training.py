@@ -29,12 +29,14 @@ from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.losses import class_weights
 from anomaly_seg_training.module import Distillation
 from anomaly_seg_training.pretrained import load_encoder
-from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.run_settings import RUN, WEIGHTS, RunSettings
 from anomaly_seg_training.teacher import Lesson, Teacher
 from anomaly_seg_training.timed import TimedModule
 
-WEIGHTS = 'weights.safetensors'
-RUN = 'run.json'
+__all__ = [
+    'RUN', 'WEIGHTS', 'Reporter', 'Run', 'WeightsWriter', 'about_weights', 'as_half',
+    'feature_statistics', 'pixels_per_class', 'read_sources', 'save_weights', 'taught', 'train',
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

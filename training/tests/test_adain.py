@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,29 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
     assert any(not torch.equal(half[name], whole[name]) for name in whole)
     resumed = load_file(train_adain(recipe, RunSettings(**settings, resume=True)))
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'seed', 'names'),
+    [({'learning_rate': 0.5, 'steps': 9}, '0', 'steps, learning_rate'), ({}, '1', 'seed')],
+)
+def test_resuming_what_began_otherwise_is_a_clear_error(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any], seed: str, names: str,
+) -> None:  # fmt: skip
+    shutil.copy(trained.with_name('last.ckpt'), tmp_path)
+    assert run(data, tmp_path, '--resume', '--seed', seed, **changes) == 2
+    error = capsys.readouterr().err
+    assert f'the checkpoint to resume was trained with another {names}: resume with' in error
+
+
+def test_checkpoints_that_do_not_say_how_they_began_are_resumed(
+    data: Path, trained: Path, tmp_path: Path
+) -> None:
+    state = torch.load(trained.with_name('last.ckpt'), weights_only=True)
+    del state['begun_with']
+    torch.save(state, tmp_path / 'last.ckpt')
+    assert run(data, tmp_path, '--resume', '--seed', '1') == 0
 
 
 def test_pairs_depend_on_seed_epoch_and_index(data: Path) -> None:

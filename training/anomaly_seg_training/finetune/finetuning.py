@@ -121,7 +121,7 @@ def finetune(recipe: FinetuneRecipe, run: FinetuneRun) -> Path:
 
     Raises:
         AnomalySegError: The recipe, the start, the data or the checkpoint to resume cannot be
-            used, or the loss is not finite.
+            used, or loss or gradient are not finite.
     """
     run.check()
     run.limit_threads()

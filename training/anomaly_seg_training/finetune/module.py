@@ -25,7 +25,7 @@ from anomaly_seg_training.finetune.parts import (
     trained_parts,
 )
 from anomaly_seg_training.finetune.start import Start
-from anomaly_seg_training.timed import Batch, TimedModule
+from anomaly_seg_training.timed import BEGUN_WITH, Batch, TimedModule
 
 
 def poly(progress: float, power: float, warm_up: float) -> float:
@@ -57,6 +57,8 @@ class FineTuning(TimedModule):
     Raises:
         LabError: The segmenter has no last layer that could be trained.
     """
+
+    remedy = 'lower learning_rate or ood_weight'
 
     def __init__(
         self, recipe: FinetuneRecipe, start: Start, seed: int, max_minutes: float | None
@@ -161,8 +163,8 @@ class FineTuning(TimedModule):
         if not torch.isfinite(loss):
             shown = ', '.join(f'{name} {float(value.detach())}' for name, value in parts.items())
             msg = (
-                f'the loss is {float(loss.detach())} at step {self.global_step} ({shown}): lower '
-                'learning_rate or ood_weight; what was written before is still there'
+                f'the loss is {float(loss.detach())} at step {self.global_step} ({shown}): '
+                f'{self.remedy}; what was written before is still there'
             )
             raise LabError(msg)
         self.log_dict(parts, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
@@ -216,27 +218,16 @@ class FineTuning(TimedModule):
         self.set_rates(rate, rate)
         self.log('learning_rate', rate, on_step=False, on_epoch=True)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what a resumed run must begin with too."""
-        super().on_save_checkpoint(checkpoint)
-        checkpoint['finetune'] = {**self.recipe.as_dict(), 'start': self.start.about['sha256']}
+    def begun_with(self) -> dict[str, Any]:
+        """Return what a resumed run must have too: the recipe's keys, seed and start."""
+        start = {'start': self.start.about['sha256']}
+        return {**self.recipe.as_dict(), **super().begun_with(), **start}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue, if recipe and start are those of before.
-
-        Raises:
-            LabError: They are not, so that the run would not end as an unbroken one.
-        """
+        """Continue, also from checkpoints in which recipe and start had a name of their own."""
+        if 'finetune' in checkpoint:
+            checkpoint.setdefault(BEGUN_WITH, checkpoint['finetune'])
         super().on_load_checkpoint(checkpoint)
-        now = {**self.recipe.as_dict(), 'start': self.start.about['sha256']}
-        before = checkpoint.get('finetune', {})
-        changed = [key for key in now if before.get(key) != now[key]]
-        if changed:
-            msg = (
-                f'the checkpoint to resume was trained with another {", ".join(changed)}: resume '
-                'with the same recipe and start, or begin a new run in another --out'
-            )
-            raise LabError(msg)
 
 
 def _check_stream(recipe: FinetuneRecipe) -> None:

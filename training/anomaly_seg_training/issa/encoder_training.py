@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,6 +76,10 @@ class EncoderTraining(ManualTraining):
     def result(self) -> Inversion:
         """The generator and the averaged encoder, in evaluation mode."""
         return Inversion(self.networks.generator, self.average.eval()).eval()
+
+    def begun_with(self) -> dict[str, Any]:
+        """Return what a resumed run must have too: the recipe's keys, and the seed."""
+        return {**self.recipe.as_dict(), **super().begun_with()}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return Adam for the encoder and for the discriminator."""

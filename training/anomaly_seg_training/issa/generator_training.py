@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,6 +56,10 @@ class GeneratorTraining(ManualTraining):
     def exported(self) -> nn.Module:
         """The generator of averaged weights."""
         return self.average
+
+    def begun_with(self) -> dict[str, Any]:
+        """Return what a resumed run must have too: the recipe's keys, and the seed."""
+        return {**self.recipe.as_dict(), **super().begun_with()}
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return Adam for the generator and for the discriminator."""

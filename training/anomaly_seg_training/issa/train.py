@@ -16,6 +16,7 @@ from anomaly_seg_ros.files import atomic_path
 from anomaly_seg_ros.models import read_state_dict
 from anomaly_seg_training.data import Example
 from anomaly_seg_training.errors import LabError
+from anomaly_seg_training.export import read_run
 from anomaly_seg_training.fitting import fit
 from anomaly_seg_training.issa.discriminator import Discriminator
 from anomaly_seg_training.issa.encoder_training import EncoderTraining
@@ -27,8 +28,10 @@ from anomaly_seg_training.issa.recipe import IssaRecipe
 from anomaly_seg_training.manual import ManualTraining, Pages
 from anomaly_seg_training.pictures import fixed_frames
 from anomaly_seg_training.recipe_file import require
-from anomaly_seg_training.run_settings import RunSettings
+from anomaly_seg_training.run_settings import WRITTEN, RunSettings
+from anomaly_seg_training.timed import refuse_changes
 from anomaly_seg_training.training import (
+    RUN,
     WEIGHTS,
     Reporter,
     WeightsWriter,
@@ -71,16 +74,17 @@ def train_issa(recipe: IssaRecipe, run: RunSettings) -> Path:
             'device, pass --devices 1'
         )
         raise LabError(msg)
+    run.check_values()
     run = replace(run, devices='1')
     first, second = stages(recipe, run)
     run.limit_threads()
     sources = read_sources(recipe.frames, recipe.reader_options, run.data)
     require(all(sources.values()), 'frames', list(sources), 'data sets that hold images')
-    if not run.resume:
+    if not (run.resume and (run.out / GENERATOR).is_file()):
         # What an earlier run has left would be taken for this one's.
-        for path in (run.out / GENERATOR, first.checkpoint, second.checkpoint):
-            path.unlink(missing_ok=True)
-    _train_generator(recipe, first, sources, run.out)
+        leftovers = [run.out / name for name in (GENERATOR, WEIGHTS)]
+        leftovers += [second.out / name for name in WRITTEN]
+        _train_generator(recipe, first, sources, run.out, leftovers)
     return _train_encoder(recipe, second, sources, run.out)
 
 
@@ -88,7 +92,8 @@ def stages(recipe: IssaRecipe, run: RunSettings) -> tuple[RunSettings, RunSettin
     """Return the settings of both stages; a stage resumes where it has a checkpoint.
 
     Raises:
-        LabError: There is no checkpoint to resume.
+        LabError: There is no checkpoint to resume, or stage 1 has ended with another recipe or
+            seed.
     """
     shares = (recipe.generator_share, 1 - recipe.generator_share)
     first, second = (
@@ -98,19 +103,29 @@ def stages(recipe: IssaRecipe, run: RunSettings) -> tuple[RunSettings, RunSettin
         )
         for name, share in zip(('generator', 'encoder'), shares, strict=True)
     )  # fmt: skip
-    if run.resume and not (run.out / GENERATOR).is_file():
-        first.check()
+    if run.resume:
+        if (run.out / GENERATOR).is_file():
+            _check_ended(recipe, first)
+        else:
+            first.check()
     return first, replace(second, resume=run.resume and second.checkpoint.is_file())
 
 
+def _check_ended(recipe: IssaRecipe, run: RunSettings) -> None:
+    """Raise a LabError unless the stage that has ended began with this recipe and seed."""
+    if (run.out / RUN).is_file():
+        about = read_run(run.out)
+        before = {**about['recipe'], 'seed': about['seed']}
+        refuse_changes(before, {**recipe.as_dict(), 'seed': run.seed})
+
+
 def _train_generator(
-    recipe: IssaRecipe, run: RunSettings, sources: dict[str, list[Example]], out: Path
-) -> None:
-    if (out / GENERATOR).is_file():
-        return
+    recipe: IssaRecipe, run: RunSettings, sources: dict[str, list[Example]], out: Path,
+    leftovers: list[Path],
+) -> None:  # fmt: skip
     lightning.seed_everything(run.seed, verbose=False)
     module = GeneratorTraining(recipe, run.seed, run.max_minutes)
-    _fit(module, recipe, run, sources, recipe.batch, 'generator', out, [])
+    _fit(module, recipe, run, sources, recipe.batch, 'generator', out, [], leftovers)
     state = {
         f'{name}.{key}': tensor.cpu().contiguous()
         for name, part in (('generator', module.average), ('discriminator', module.discriminator))
@@ -132,14 +147,14 @@ def _train_encoder(
     )  # fmt: skip
     path = out / WEIGHTS
     writer = WeightsWriter(path, lambda: as_half(module.result.state_dict(), _LEAST_HALF))
-    _fit(module, recipe, run, sources, recipe.batch // 2, 'encoder', out, [writer])
+    _fit(module, recipe, run, sources, recipe.batch // 2, 'encoder', out, [writer], [])
     return path
 
 
 def _fit(
     module: ManualTraining, recipe: IssaRecipe, run: RunSettings,
     sources: dict[str, list[Example]], batch: int, name: str, out: Path,
-    callbacks: list[Callback],
+    callbacks: list[Callback], leftovers: list[Path],
 ) -> None:  # fmt: skip
     about = {
         'kind': f'issa {name}',
@@ -153,6 +168,7 @@ def _fit(
         lambda items, epoch: FrameCrops(sources, recipe, items, run.seed, epoch),
         [Pages(out / 'pictures', name, recipe.picture_steps), Reporter(run.out, about),
          *callbacks],
+        leftovers,
         # Lightning clips no gradients of optimizers that are stepped by hand.
         gradient_clip_val=None,
     )  # fmt: skip

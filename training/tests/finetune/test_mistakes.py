@@ -4,18 +4,22 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from support.tiny_networks import MASK2FORMER, STREETNET
 
 from anomaly_seg_ros.models import create_segmenter
 from anomaly_seg_training.data import READERS, Example
 from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.finetune.module import FineTuning
+from anomaly_seg_training.run_settings import WRITTEN
 
 
 @pytest.mark.parametrize(
@@ -103,8 +107,108 @@ def test_a_loss_that_is_no_number_stops_the_run(
     assert all(bool(torch.isfinite(v).all()) for v in state['state_dict'].values())
 
 
-def test_resuming_with_another_recipe_is_a_clear_error(
-    tune: Callable[..., Path], plain: Path
+def test_a_gradient_that_is_no_number_stops_the_run(
+    tune: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The loss is one, and it is the last step before files are written."""
+    real = FineTuning.training_step
+
+    def steep(self: FineTuning, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        loss = real(self, batch, index)
+        if self.global_step == 3:
+            bias = self.network.classifier.bias
+            # The root of 0 is 0, and infinitely steep.
+            loss = loss + (bias - bias.detach()).sqrt().sum()
+        assert torch.isfinite(loss)
+        return loss
+
+    monkeypatch.setattr(FineTuning, 'training_step', steep)
+    with pytest.raises(LabError, match='the gradient is inf at step 3: lower learning_rate or'):
+        tune(tmp_path)
+    state = torch.load(tmp_path / 'last.ckpt', weights_only=True)
+    assert state['global_step'] == 2
+    for weights in (state['state_dict'], load_file(tmp_path / 'weights.safetensors')):
+        assert all(bool(torch.isfinite(value).all()) for value in weights.values())
+
+
+@pytest.mark.parametrize(
+    ('settings', 'changes', 'name'),
+    [({}, {'ood_weight': 0.7}, 'ood_weight'), ({'seed': 5}, {}, 'seed'), ({}, {}, 'start')],
+)
+def test_resuming_what_began_otherwise_is_a_clear_error(
+    tune: Callable[..., Path], plain: Path, tmp_path: Path, streetnet_weights: Path,
+    settings: dict[str, Any], changes: dict[str, Any], name: str,
+) -> None:  # fmt: skip
+    if name == 'start':
+        state = torch.load(streetnet_weights, weights_only=True)
+        torch.save({key: value + 1 for key, value in state.items()}, tmp_path / 'other.pth')
+        settings = {'start_checkpoint': tmp_path / 'other.pth'}
+    with pytest.raises(LabError, match=f'was trained with another {name}: resume'):
+        tune(plain, settings={'resume': True, **settings}, **changes)
+
+
+def test_checkpoints_of_before_are_resumed_but_compared(
+    tune: Callable[..., Path], plain: Path, tmp_path: Path
+) -> None:
+    """They hold no seed, and recipe and start have another name."""
+    state = torch.load(plain / 'last.ckpt', weights_only=True)
+    state['finetune'] = state.pop('begun_with')
+    assert state['finetune'].pop('seed') == 0
+    torch.save(state, tmp_path / 'last.ckpt')
+    tune(tmp_path, settings={'resume': True, 'seed': 5})
+    torch.save(state, tmp_path / 'last.ckpt')
     with pytest.raises(LabError, match='was trained with another ood_weight: resume'):
-        tune(plain, settings={'resume': True}, ood_weight=0.7)
+        tune(tmp_path, settings={'resume': True}, ood_weight=0.7)
+
+
+def test_resuming_from_a_cut_checkpoint_is_a_clear_error(
+    tune: Callable[..., Path], plain: Path, tmp_path: Path
+) -> None:
+    whole = (plain / 'last.ckpt').read_bytes()
+    (tmp_path / 'last.ckpt').write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LabError, match=r'cannot resume from .*/last.ckpt \('):
+        tune(tmp_path, settings={'resume': True})
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tune: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = torch.save
+
+    def full(content: dict[str, Any], file: IO[bytes]) -> None:
+        if content['global_step'] > 2:
+            file.write(b'PK')
+            raise OSError(28, 'No space left on device')
+        real(content, file)
+
+    monkeypatch.setattr(torch, 'save', full)
+    # Neither is the system's temporary folder of any use.
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'absent'))
+    with pytest.raises(OSError, match='No space left'):
+        tune(tmp_path, validation_epochs=0)
+    assert torch.load(tmp_path / 'last.ckpt', weights_only=True)['global_step'] == 2
+    files = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert files == sorted(WRITTEN)
+
+
+def test_a_new_run_in_a_used_folder_is_taken_for_no_other(
+    tune: Callable[..., Path], plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at its first step, it leaves nothing to resume or export; a mistake loses nothing."""
+    for name in WRITTEN:
+        shutil.copy(plain / name, tmp_path)
+    for changes in ({'mixer_options': {'colour': 1}}, {'settings': {'seed': -1}}):
+        with pytest.raises(LabError):
+            tune(tmp_path, **changes)
+    for name in WRITTEN:
+        assert (tmp_path / name).read_bytes() == (plain / name).read_bytes()
+
+    def killed(self: FineTuning, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(FineTuning, 'training_step', killed)
+    with pytest.raises(ConnectionResetError):
+        tune(tmp_path, validation_epochs=0)
+    assert not any((tmp_path / name).exists() for name in WRITTEN)
+    with pytest.raises(LabError, match='there is no checkpoint'):
+        tune(tmp_path, settings={'resume': True})
