@@ -26,6 +26,9 @@ def add_shrinkage_table(kinds: argparse._SubParsersAction[argparse.ArgumentParse
         parser.add_argument(
             name, default=_SHARES, metavar='A,B', help=f'shrinkages of {what} (default: {_SHARES})'
         )
+    parser.add_argument(
+        '--roads', action='store_true', help='measure on roads alone, as Lost and Found does'
+    )
     parser.add_argument('--images', type=int, help='of each set at most so many, to try it out')
     add_measuring_arguments(parser)
     parser.set_defaults(run=_run)
@@ -34,6 +37,7 @@ def add_shrinkage_table(kinds: argparse._SubParsersAction[argparse.ArgumentParse
 def _run(arguments: argparse.Namespace) -> None:
     from anomaly_seg_training.shrinkage_table import compare, markdown
     from anomaly_seg_training.stored_tables import write_table
+    from anomaly_seg_training.tuning_sets import ROAD_SETS, TUNING_SETS
 
     content = compare(
         arguments.bundle,
@@ -42,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> None:
         refinement=arguments.refinement,
         means=_numbers('--means', arguments.means),
         stds=_numbers('--stds', arguments.stds),
+        sets=ROAD_SETS if arguments.roads else TUNING_SETS,
         images=arguments.images,
         engine=arguments.engine,
         threads=arguments.threads,

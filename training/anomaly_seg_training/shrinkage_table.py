@@ -27,7 +27,7 @@ from anomaly_seg_training.errors import LabError
 from anomaly_seg_training.measure import SIZE
 from anomaly_seg_training.refining import Refiner
 from anomaly_seg_training.resizing import resize_image, resize_labels
-from anomaly_seg_training.tuning_sets import TUNING_SETS
+from anomaly_seg_training.tuning_sets import TUNING_SETS, Reader
 
 _FIGURES = ('auroc', 'ap', 'fpr95')
 
@@ -40,6 +40,7 @@ def compare(
     refinement: str = 'sml+suppress+smooth',
     means: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
     stds: Sequence[float] = (0.0, 0.25, 0.5, 0.75, 1.0),
+    sets: Mapping[str, Reader] = TUNING_SETS,
     images: int | None = None,
     engine: str = 'onnxruntime',
     threads: int = 0,
@@ -53,6 +54,7 @@ def compare(
         refinement: With ``sml``.
         means: Shrinkages of the means.
         stds: Shrinkages of the deviations.
+        sets: What it is measured on.
         images: Of each set at most so many, to try it out.
         engine: That runs the bundles.
         threads: Of it; 0 = all cores.
@@ -83,7 +85,7 @@ def compare(
         }
         about = {'bundle': number, 'name': card.name, 'seed': card.training.get('seed')}
         with closing(load_engine(engine, bundle, threads=threads)) as running:
-            for place, read in TUNING_SETS.items():
+            for place, read in sets.items():
                 found = _measure(running, islice(read(data), images), place, score, refiners)
                 rows += [
                     {**about, 'set': place, 'mean': p.mean, 'std': p.std, **figures}

@@ -19,6 +19,9 @@ _OBJECTS = 'val2017'
 _STEP = 10
 _PHOTOGRAPHS = 64
 
+Reader = Callable[[Path], Iterable[AnomalyExample]]
+"""Takes the folder of the data sets."""
+
 
 def _pasted(
     *bases: str, step: int = 1, copies: int = 1, road: bool = False
@@ -43,14 +46,14 @@ def _photographs(data: Path) -> Iterator[AnomalyExample]:
         yield AnomalyExample(str(number), example.image, target)
 
 
-TUNING_SETS: dict[str, Callable[[Path], Iterable[AnomalyExample]]] = {
+TUNING_SETS: dict[str, Reader] = {
     'objects pasted on cityscapes_mini/val': _pasted('cityscapes/val', copies=2),
     'objects pasted on CamVid val and test': _pasted('camvid/val', 'camvid/test', step=_STEP),
     'photographs of COCO val': _photographs,
 }
 """Name -> reader of a folder of data. Some recipes train on all of CamVid's frames."""
 
-ROAD_SETS: dict[str, Callable[[Path], Iterable[AnomalyExample]]] = {
+ROAD_SETS: dict[str, Reader] = {
     'road of cityscapes_mini/val': _pasted('cityscapes/val', copies=2, road=True),
     'road of CamVid val and test': _pasted('camvid/val', 'camvid/test', step=_STEP, road=True),
 }

@@ -19,7 +19,7 @@ from anomaly_seg_training import shrinkage_table
 from anomaly_seg_training.main import main
 from anomaly_seg_training.measure import anomaly_figures
 from anomaly_seg_training.shrinkage_table import markdown
-from anomaly_seg_training.tuning_sets import TUNING_SETS
+from anomaly_seg_training.tuning_sets import ROAD_SETS, TUNING_SETS
 
 OUTPUT = 'max_logit+sml+suppress'
 
@@ -71,6 +71,20 @@ def test_figures_are_those_of_an_engine_with_such_a_card(
     for row in content['rows']:
         aps[row['mean']] = aps.get(row['mean'], 0) + row['ap']
     assert content['best'] == {'mean': max(aps, key=lambda m: aps[m]), 'std': 0.75}
+
+
+def test_roads_alone(bundle: Path, scenes: Path, tmp_path: Path) -> None:
+    words = ('--means', '0.5', '--stds', '0.75', '--images', '1')
+    found = []
+    for more in ((), ('--roads',)):
+        file = tmp_path / f'{len(more)}.json'
+        assert build(bundle, scenes, file, *words, *more) == 0
+        rows = json.loads(file.read_text('utf-8'))['rows']
+        found.append({row['set']: row['auroc'] for row in rows})
+    assert list(found[0]) == list(TUNING_SETS)
+    assert list(found[1]) == list(ROAD_SETS)
+    # The same pictures, of which fewer pixels count.
+    assert list(found[1].values()) != list(found[0].values())[:2]
 
 
 def row(mean: float, ap: float, place: str, bundle: int = 0) -> dict[str, Any]:
